@@ -18,6 +18,10 @@ export const defaults = {
   memoryOfJobs: 1536,
   /** Minimum of `pod.resources.limits.memory`, in Mi, if twice the request is less. */
   memoryLimit: 2048,
+  /** `autoscaling.minReplicas` */
+  minReplicas: 1,
+  /** `autoscaling.targetCPUUtilization` */
+  targetCPUUtilization: 80,
   /** `authentication.oauth2Proxy.resources.requests`, likewise */
   proxyRequests: { cpu: "20m", memory: "64Mi" },
   /** `mesh.istio.trustDomain` */

@@ -94,7 +94,12 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
   [/^spec\.(extraSecretNamesForEnvFrom|extraEnvFrom)$/, "use spec.server.envFrom: [{secretRef: {name: …}}]"],
   [/^spec\.(podLabels|podAnnotations|labels|annotations)$/, "use spec.pod.labels or spec.pod.annotations"],
   [/^spec\.(suspend|suspended|paused|hibernated|stopped)$/, "use spec.hibernate: true"],
-  [/^spec\.(autoscaling|hpa)$/, "autoscaling is not supported: set spec.replicas"],
+  [/^spec\.hpa$/, "use spec.autoscaling: {minReplicas: …, maxReplicas: …}"],
+  [/^spec\.autoscaling\.enabled$/, "leave it out: spec.autoscaling with maxReplicas enables it"],
+  [
+    /^spec\.autoscaling\.(targetCPU|targetCPUUtilizationPercentage)$/,
+    "use spec.autoscaling.targetCPUUtilization, a number in percent",
+  ],
   [/^spec\.(serviceMonitor|metrics|podMonitor)$/, "metrics of MLflow are not supported: leave it out"],
   [
     /^spec\.(initContainers|extraContainers|sidecars|volumes|extraVolumes|extraVolumeMounts|volumeMounts)$/,

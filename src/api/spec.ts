@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { artifactStore } from "./fields/artifact-store.ts";
 import { authentication } from "./fields/authentication.ts";
+import { autoscaling } from "./fields/autoscaling.ts";
 import { backendStore } from "./fields/backend-store.ts";
 import { exposure } from "./fields/exposure.ts";
 import { image } from "./fields/image.ts";
@@ -26,6 +27,7 @@ const outside = `(${named} || ${routed})`;
 const proxied = "has(self.authentication.oauth2Proxy)";
 const byKubernetes = `(has(self.authentication.kubernetes) || (${proxied} && has(self.authentication.oauth2Proxy.authorization) && has(self.authentication.oauth2Proxy.authorization.kubernetes)))`;
 const isOpen = "has(self.authentication.none)";
+const jobs = "has(self.server) && has(self.server.jobExecution) && self.server.jobExecution";
 const severalReplicas = "has(self.replicas) && self.replicas > 1";
 
 /** What a user writes under `spec`. */
@@ -44,11 +46,12 @@ export const mlflowServerSpec = z
       description:
         "Number of pods. More than one requires a database and an artifact store that pods can share. Example: 2.",
     }),
+    autoscaling: autoscaling.optional(),
     hibernate: z
       .boolean()
       .meta({
         description:
-          "Whether the server is scaled to zero pods. All other objects are kept. Default: false. Example: true.",
+          "Whether the server is scaled to zero pods. All other objects are kept, except the HorizontalPodAutoscaler. Default: false. Example: true.",
       })
       .optional(),
     server: serverSettings.optional(),
@@ -91,7 +94,8 @@ export const mlflowServerSpec = z
     ...rules(
       {
         rule: `!(${onSqlite} && ${severalReplicas})`,
-        message: "replicas above 1 need a database that pods can share: use backendStore.postgresql, or replicas: 1",
+        message:
+          "replicas above 1 need a database that pods can share: use backendStore.postgresql or mysql, or replicas: 1",
         fieldPath: ".replicas",
       },
       {
@@ -101,7 +105,7 @@ export const mlflowServerSpec = z
         fieldPath: ".authentication",
       },
       {
-        rule: `!(has(self.server) && has(self.server.jobExecution) && self.server.jobExecution && ${severalReplicas})`,
+        rule: `!(${jobs} && ${severalReplicas})`,
         message:
           "with server.jobExecution each pod has its own scheduler and queue, so jobs run once for each replica: use replicas: 1, or leave out server.jobExecution",
         fieldPath: ".replicas",
@@ -117,6 +121,12 @@ export const mlflowServerSpec = z
         message:
           "replicas above 1 need an artifact store that pods can share: use a bucket, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
         fieldPath: ".replicas",
+      },
+      {
+        rule: `!has(self.autoscaling) || !(${onSqlite} || (${onPrivateVolume}) || (${jobs}))`,
+        message:
+          "autoscaling needs a database and an artifact store that pods can share, and no server.jobExecution: use backendStore.postgresql or mysql, and a bucket or accessModes: [ReadWriteMany], or leave out autoscaling",
+        fieldPath: ".autoscaling",
       },
       {
         rule: `!(${onSqlite} && ${onVolume} && (has(self.backendStore.sqlite.size) || has(self.backendStore.sqlite.storageClassName)))`,
@@ -156,7 +166,7 @@ export const mlflowServerSpec = z
       {
         rule: "!has(self.traces) || !has(self.traces.identity) || self.traces.identity != 'Mesh' || !has(self.backendStore.sqlite)",
         message:
-          "the listener of traces.identity: Mesh has its own pods, which cannot use a SQLite file: use backendStore.postgresql, or identity: Application",
+          "the listener of traces.identity: Mesh has its own pods, which cannot use a SQLite file: use backendStore.postgresql or mysql, or identity: Application",
         fieldPath: ".traces.identity",
       },
       {

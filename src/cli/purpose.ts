@@ -10,6 +10,7 @@ const byKind: Partial<Record<Kind, string>> = {
   ServiceAccount: "identity of the pods",
   NetworkPolicy: "allowed connections of the pods",
   PodDisruptionBudget: "keeps pods running while nodes are drained",
+  HorizontalPodAutoscaler: "number of pods, by their CPU usage",
   PersistentVolumeClaim: "volume of the SQLite database and the artifacts",
   Job: "checks and migrates the database before the pods start",
   Ingress: "route from outside the cluster",

@@ -2,6 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Job, Pod } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
+import { replicasOf } from "../model/replicas.ts";
 import { conditionOf, unhealthyConditions } from "./live/conditions.ts";
 import { type EventSummary, eventsOf, type LiveEvent } from "./live/events.ts";
 import { type PodSummary, podSummaries } from "./live/pods.ts";
@@ -72,7 +73,7 @@ export function statusView({ server, pods, jobs, events }: StatusFacts): StatusV
     ...stateOf(server),
     version: { wanted: spec.version, current: status.version },
     replicas: {
-      wanted: spec.hibernate === true ? 0 : spec.replicas,
+      wanted: replicasOf(spec),
       current: status.replicas ?? 0,
       ready: status.readyReplicas ?? 0,
     },

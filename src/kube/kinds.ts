@@ -75,6 +75,12 @@ export const kinds = {
     verbs: written,
   },
   PodDisruptionBudget: { apiVersion: "policy/v1", plural: "poddisruptionbudgets", roles: ["owned"], verbs: written },
+  HorizontalPodAutoscaler: {
+    apiVersion: "autoscaling/v2",
+    plural: "horizontalpodautoscalers",
+    roles: ["owned"],
+    verbs: written,
+  },
   ClusterRoleBinding: {
     apiVersion: "rbac.authorization.k8s.io/v1",
     plural: "clusterrolebindings",

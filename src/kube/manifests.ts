@@ -18,6 +18,7 @@ import type {
   V1Secret,
   V1ServiceSpec,
   V1ServiceStatus,
+  V2HorizontalPodAutoscalerSpec,
 } from "@kubernetes/client-node";
 import type { KubeObject } from "./object.ts";
 
@@ -85,6 +86,12 @@ export interface PodDisruptionBudget extends KubeObject {
   apiVersion: "policy/v1";
   kind: "PodDisruptionBudget";
   spec: V1PodDisruptionBudgetSpec;
+}
+
+export interface HorizontalPodAutoscaler extends KubeObject {
+  apiVersion: "autoscaling/v2";
+  kind: "HorizontalPodAutoscaler";
+  spec: V2HorizontalPodAutoscalerSpec;
 }
 
 export interface Ingress extends KubeObject {
@@ -224,6 +231,7 @@ export type Manifest =
   | Deployment
   | NetworkPolicy
   | PodDisruptionBudget
+  | HorizontalPodAutoscaler
   | ClusterRoleBinding
   | RoleBinding
   | Gateway

@@ -1,4 +1,6 @@
 import { choice } from "../api/choose.ts";
+import { defaults } from "../api/defaults.ts";
+import type { Autoscaling } from "../api/fields/autoscaling.ts";
 import type { NetworkPolicySettings } from "../api/fields/network-policy.ts";
 import { type Addresses, addressesIn } from "./addresses.ts";
 import { type Routes, routesOf } from "./exposure.ts";
@@ -12,6 +14,7 @@ import { type Names, namesOf } from "./names.ts";
 import { type PodSettings, podSettings } from "./pod-settings.ts";
 import { type ProcessSettings, processSettings } from "./process-settings.ts";
 import { type ProxySettings, proxySettings } from "./proxy-settings.ts";
+import { isReplicated, replicasOf } from "./replicas.ts";
 import { servingPort } from "./serving-port.ts";
 import { selectorText, workspaceStoreUri } from "./workspaces.ts";
 
@@ -27,8 +30,10 @@ export interface ServerBase {
   readonly version: string;
   /** The number of pods: none while the server hibernates. */
   readonly replicas: number;
-  /** Whether a server that does not hibernate has several pods. */
+  /** Whether a server that does not hibernate can have several pods. */
   readonly isReplicated: boolean;
+  /** The HorizontalPodAutoscaler; undefined without. */
+  readonly autoscaling: Required<Autoscaling> | undefined;
   readonly hasDisruptionBudget: boolean;
   readonly image: ContainerImage;
   readonly pod: PodSettings;
@@ -99,7 +104,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
   const { name, namespace = "default" } = metadata;
   const names = namesOf(name, namespace);
   const addresses = addressesIn(server, installation);
-  const { networkPolicy = {}, hibernate = false, podDisruptionBudget = {} } = spec;
+  const { networkPolicy = {}, autoscaling, podDisruptionBudget = {} } = spec;
   return {
     name,
     namespace,
@@ -107,9 +112,14 @@ export function resolveBase(inputs: Inputs): ServerBase {
     isRetained: choice(spec.deletionPolicy ?? "Retain", "spec.deletionPolicy", { Retain: true, Delete: false }),
     names,
     version: spec.version,
-    replicas: hibernate ? 0 : spec.replicas,
-    isReplicated: spec.replicas > 1,
-    hasDisruptionBudget: spec.replicas > 1 && podDisruptionBudget.enabled !== false,
+    replicas: replicasOf(spec),
+    isReplicated: isReplicated(spec),
+    autoscaling: autoscaling && {
+      minReplicas: autoscaling.minReplicas ?? defaults.minReplicas,
+      maxReplicas: autoscaling.maxReplicas,
+      targetCPUUtilization: autoscaling.targetCPUUtilization ?? defaults.targetCPUUtilization,
+    },
+    hasDisruptionBudget: isReplicated(spec) && podDisruptionBudget.enabled !== false,
     image: mlflowImage(spec, installation),
     pod: podSettings(server),
     process: processSettings(inputs),

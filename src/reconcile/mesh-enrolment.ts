@@ -3,6 +3,7 @@ import { label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
 import { enrolmentOf } from "../model/mesh-enrolment.ts";
 import { type MeshMode, meshSteps } from "../model/mesh-steps.ts";
+import { isHibernated } from "../model/replicas.ts";
 import type { Cause } from "./cause.ts";
 import { deploymentOf, isApplied, type MeshView } from "./mesh-view.ts";
 
@@ -19,7 +20,7 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
   const { metadata, spec } = server;
   const ready = readyPods(owned);
   if (ready.length === 0) {
-    if (spec.hibernate === true || spec.replicas === 0)
+    if (isHibernated(spec))
       return {
         reason: "MeshHibernated",
         message: "No pods run, as the spec sets, so it is unknown whether they are in the mesh",

@@ -1,5 +1,6 @@
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
 import { objectNames, serviceUrl } from "../model/names.ts";
+import { replicasOf } from "../model/replicas.ts";
 import { type Cause, combined } from "./cause.ts";
 import { withGracePeriod } from "./grace-period.ts";
 import type { Migration } from "./migration.ts";
@@ -142,10 +143,10 @@ function isNew({ metadata }: Deployment, now: Date): boolean {
 }
 
 function readyCause({ server }: ObservedState): Cause {
-  const { hibernate, replicas, version } = server.spec;
-  if (hibernate === true || replicas === 0) {
+  const replicas = replicasOf(server.spec);
+  if (replicas === 0) {
     return { reason: "Hibernated", message: "No pods run, as the spec sets. All other resources are kept" };
   }
   const pods = replicas === 1 ? "1 replica" : `${replicas} replicas`;
-  return { reason: "Ready", message: `${pods} of MLflow ${version} at ${serviceUrl(server)}` };
+  return { reason: "Ready", message: `${pods} of MLflow ${server.spec.version} at ${serviceUrl(server)}` };
 }

@@ -16,6 +16,9 @@ import { proxyMounts } from "./proxy/files.ts";
 import { issuerCheck, peerCheck } from "./proxy/peer-check.ts";
 import { checkRedisProgram } from "./python-programs.ts";
 
+/** The name of MLflow's container. */
+export const serverContainer = "mlflow";
+
 /** Returns the Deployment of MLflow. A pod reads its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(model: ServerModel): Deployment {
   const { owner, names, pod, migration, volume, version } = model;
@@ -86,7 +89,7 @@ function containers(model: ServerModel): Containers {
 function container(model: ServerModel): V1Container {
   const { image, proxy, pod } = model;
   return {
-    name: "mlflow",
+    name: serverContainer,
     image: image.name,
     imagePullPolicy: image.pullPolicy,
     // `mlflow server` in one process: it imports MLflow once, and uses half the memory.

@@ -4,6 +4,7 @@ import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
 import { adminSecret, sessionSecret } from "./generated-secrets.ts";
+import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler.ts";
 import { httpRoute } from "./http-route.ts";
 import { ingress } from "./ingress.ts";
 import { meshBuilders } from "./mesh/index.ts";
@@ -29,6 +30,7 @@ export const stages = {
   prerequisites: [
     networkPolicy,
     podDisruptionBudget,
+    horizontalPodAutoscaler,
     serviceAccount,
     clusterRoleBinding,
     reviewerBinding,

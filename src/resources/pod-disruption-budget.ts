@@ -5,7 +5,7 @@ import { ownedMetadata, podSelector } from "../model/metadata.ts";
 /** At most one pod is missing at a time when nodes are drained; one that is not ready never keeps its node from being drained. */
 export const oneAtATime = { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
 
-/** Returns the PodDisruptionBudget of a server; undefined for one replica, which it would make impossible to evict. */
+/** Returns the PodDisruptionBudget of a server; undefined for one replica, which it would not keep running. */
 export function podDisruptionBudget({
   owner,
   names,

@@ -55,6 +55,7 @@ export const fullest: Document = {
     deletionPolicy: "Delete",
     replicas: 3,
     hibernate: false,
+    autoscaling: { minReplicas: 2, maxReplicas: 6, targetCPUUtilization: 60 },
     server: {
       workers: 2,
       jobExecution: false,
@@ -533,7 +534,7 @@ export const oidcUsersFromSecret: Document = changed(oidcInFull, {
 
 /** MySQL with every field. */
 export const mysqlInFull: Document = changed(smallest, {
-  "spec.replicas": 2,
+  "spec.autoscaling": { maxReplicas: 3 },
   "spec.artifactStore": { s3: { bucket: "models" } },
   "spec.backendStore": {
     mysql: {

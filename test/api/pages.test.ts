@@ -38,6 +38,8 @@ const otherReasons = [
   "ObjectParentIsFile",
   "ExistingObjectIsDirectory",
   "KeyTooLongError",
+  "ScalingActive",
+  "AmbiguousSelector",
 ];
 
 /** A complete server with a part of a spec. */

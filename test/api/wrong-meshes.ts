@@ -57,7 +57,7 @@ export const wrongMeshes: readonly Wrong[] = [
     "a separate listener with SQLite",
     { "spec.traces.identity": "Mesh" },
     "spec.traces.identity",
-    "use backendStore.postgresql, or identity: Application",
+    "use backendStore.postgresql or mysql, or identity: Application",
   ),
   mesh("no istio", { "spec.mesh": {} }, "spec.mesh.istio", "write istio: {mode: Ambient}"),
   mesh("no mode", { "spec.mesh.istio.mode": undefined }, "spec.mesh.istio.mode", "write mode: Ambient"),

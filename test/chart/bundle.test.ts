@@ -52,9 +52,9 @@ async function problems(): Promise<readonly string[]> {
   const lines = `${stdout}\n${stderr}`
     .split("\n")
     .filter((line) => /level=(warning|error)|^(Error|Warning)/i.test(line));
-  // That the operator has permissions on events and PodDisruptionBudgets; it uses their current versions. And that the validator is deprecated.
+  // That the operator has permissions on events, HorizontalPodAutoscalers and PodDisruptionBudgets; it uses their current versions. And that the validator is deprecated.
   const known =
-    /removed in v1\.25\. .*Migrate the API\(s\) for events: .*poddisruptionbudgets: |"operatorhub\\" validator is deprecated/;
+    /removed in v1\.25\. .*Migrate the API\(s\) for events: .*horizontalpodautoscalers: .*poddisruptionbudgets: |"operatorhub\\" validator is deprecated/;
   return lines.filter((line) => !known.test(line));
 }
 

@@ -230,7 +230,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     denied(await asOperator("DELETE", path), isOfPolicy, "an unmanaged binding");
   });
 
-  test("denies external addresses, and policies and waypoints that do not belong to a server", async () => {
+  test("denies external addresses, and policies, autoscalers and waypoints that do not belong to a server", async () => {
     const service = (spec: object) => ({ apiVersion: "v1", kind: "Service", metadata: { name: "demo", labels }, spec });
     const ports = [{ port: 80 }];
     const selector = { "mlflow-operator.dev/server": "demo" };
@@ -248,6 +248,17 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     };
     for (const spec of [{}, { action: "DENY", rules: [{}] }, { selector: { matchLabels: { app: "other" } } }])
       denied(await writes({ ...policy, spec }, team), isOfPolicy, JSON.stringify(spec));
+    const autoscaler = (scaleTargetRef: object) => ({
+      apiVersion: "autoscaling/v2",
+      kind: "HorizontalPodAutoscaler",
+      metadata: { name: "demo", labels },
+      spec: { scaleTargetRef, maxReplicas: 2 },
+    });
+    for (const target of [
+      { apiVersion: "apps/v1", kind: "Deployment", name: "demo" },
+      { apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowServer", name: "another" },
+    ])
+      denied(await writes(autoscaler(target), team), isOfPolicy, JSON.stringify(target));
     const gateway = {
       apiVersion: "gateway.networking.k8s.io/v1",
       kind: "Gateway",

@@ -72,8 +72,8 @@ describe("in the mesh", () => {
   });
 
   test("a server with several replicas has two waypoint pods, of which one at a time can be evicted", () => {
-    const dataOf = (replicas: number) => {
-      const { data = {} } = named<ConfigMap>("ConfigMap", "demo-waypoint", meshed({ replicas }));
+    const dataOf = (replicas: number, more: Partial<MlflowServerSpec> = {}) => {
+      const { data = {} } = named<ConfigMap>("ConfigMap", "demo-waypoint", meshed({ replicas, ...more }));
       return Object.fromEntries(Object.entries(data).map(([key, text]) => [key, JSON.parse(text).spec]));
     };
     const { deployment, podDisruptionBudget } = dataOf(3);
@@ -83,6 +83,7 @@ describe("in the mesh", () => {
     assert.equal(podDisruptionBudget.maxUnavailable, 1);
     assert.deepEqual(Object.keys(dataOf(1)), ["deployment"]);
     assert.equal(dataOf(1)["deployment"].replicas, undefined);
+    assert.equal(dataOf(1, { autoscaling: { maxReplicas: 2 } })["deployment"].replicas, 2);
   });
 
   test("the NetworkPolicy always allows the waypoint", () => {

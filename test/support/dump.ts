@@ -4,6 +4,7 @@ import type { ObjectKind, Objects } from "./objects.ts";
 export const writtenKinds = [
   "ConfigMap",
   "Deployment",
+  "HorizontalPodAutoscaler",
   "Ingress",
   "Job",
   "NetworkPolicy",

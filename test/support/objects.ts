@@ -13,6 +13,7 @@ import type {
   ConfigMap,
   Deployment,
   Gateway,
+  HorizontalPodAutoscaler,
   HTTPRoute,
   Ingress,
   Job,
@@ -63,6 +64,7 @@ export interface ObjectOf {
   ConfigMap: ConfigMap;
   NetworkPolicy: NetworkPolicy;
   PodDisruptionBudget: PodDisruptionBudget;
+  HorizontalPodAutoscaler: HorizontalPodAutoscaler;
   PersistentVolumeClaim: PersistentVolumeClaim;
   Job: Job;
   Deployment: Deployment;
@@ -91,6 +93,7 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   ConfigMap: ["/api/v1", "configmaps"],
   NetworkPolicy: ["/apis/networking.k8s.io/v1", "networkpolicies"],
   PodDisruptionBudget: ["/apis/policy/v1", "poddisruptionbudgets"],
+  HorizontalPodAutoscaler: ["/apis/autoscaling/v2", "horizontalpodautoscalers"],
   PersistentVolumeClaim: ["/api/v1", "persistentvolumeclaims"],
   Job: ["/apis/batch/v1", "jobs"],
   Deployment: ["/apis/apps/v1", "deployments"],

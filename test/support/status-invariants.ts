@@ -150,7 +150,9 @@ export function isNewlyReady({ metadata, status }: MlflowServer, previous: Mlflo
 /** Asserts a complete rollout as `kubectl rollout status` does, and that the Deployment has the version of the spec. */
 export function assertRolledOut({ image, counts }: DeploymentState, { spec, metadata }: MlflowServer): void {
   const what = `MlflowServer ${metadata.namespace}/${metadata.name} is Ready before its rollout was over`;
-  const replicas = spec.hibernate === true ? 0 : spec.replicas;
+  const { minReplicas = 1, maxReplicas } = spec.autoscaling ?? { minReplicas: 0, maxReplicas: spec.replicas };
+  const isStopped = spec.hibernate === true || spec.replicas === 0;
+  const replicas = isStopped ? 0 : Math.max(minReplicas, Math.min(spec.replicas, maxReplicas));
   if (spec.image === undefined)
     assert.match(image ?? "", new RegExp(`${spec.version.replaceAll(".", "[.]")}|@sha256:`), what);
   const { generation } = counts;

@@ -1,6 +1,8 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import {
+  onlyCPU,
   setAllowedHosts,
+  setAutoscaling,
   setEnvironment,
   setImage,
   setIngress,
@@ -125,7 +127,16 @@ const rows: readonly Row[] = [
   ...unsupported("set pod.affinity", ...tracking("nodeAffinityPreset.*")),
   mapped("tracking.pdb.create", "podDisruptionBudget.enabled"),
   ...notNeeded("at most one pod is missing", ...tracking("pdb.minAvailable", "pdb.maxUnavailable")),
-  ...unsupported("there is no autoscaler: set replicas and pod.resources", ...tracking("autoscaling.*")),
+  mapped("tracking.autoscaling.hpa.enabled", "autoscaling"),
+  mapped("tracking.autoscaling.hpa.minReplicas", "autoscaling.minReplicas"),
+  mapped("tracking.autoscaling.hpa.maxReplicas", "autoscaling.maxReplicas"),
+  mapped(
+    "tracking.autoscaling.hpa.targetCPU",
+    "autoscaling.targetCPUUtilization",
+    "the usage of MLflow's container alone",
+  ),
+  ...unsupported(onlyCPU, ...tracking("autoscaling.hpa.targetMemory")),
+  ...unsupported("there is no VerticalPodAutoscaler: set pod.resources", ...tracking("autoscaling.vpa.*")),
   mapped("tracking.affinity.*", "pod.affinity"),
   mapped("tracking.nodeSelector.*", "pod.nodeSelector"),
   mapped("tracking.tolerations[].*", "pod.tolerations"),
@@ -281,7 +292,13 @@ function convert(context: ConversionContext): void {
   const pullSecrets = [...(values.list("global.imagePullSecrets") ?? []), ...(values.list("image.pullSecrets") ?? [])];
   const names = pullSecrets.map((each) => (isValues(each) ? String(each["name"]) : String(each)));
   setImage(context, names);
-  draft.set("replicas", values.number("tracking.replicaCount"));
+  if (values.flag("tracking.autoscaling.hpa.enabled"))
+    setAutoscaling(context, "tracking.replicaCount", {
+      minReplicas: values.number("tracking.autoscaling.hpa.minReplicas"),
+      maxReplicas: values.number("tracking.autoscaling.hpa.maxReplicas"),
+      targetCPUUtilization: values.number("tracking.autoscaling.hpa.targetCPU"),
+    });
+  else draft.set("replicas", values.number("tracking.replicaCount"));
   setDatabases(context);
   setArtifactStore(context);
   draft.set("serviceAccount.annotations", values.map("tracking.serviceAccount.annotations"));

@@ -30,6 +30,19 @@ export function setImage({ values, draft }: ConversionContext, pullSecrets: read
   );
 }
 
+/** The only metric of the HorizontalPodAutoscaler. */
+export const onlyCPU = "the HorizontalPodAutoscaler has the CPU usage of MLflow's container as its only metric";
+
+/** `autoscaling`. The charts leave the number of replicas out of their Deployment with it. */
+export function setAutoscaling(
+  { draft, report }: ConversionContext,
+  replicas: string,
+  limits: Readonly<Record<"minReplicas" | "maxReplicas" | "targetCPUUtilization", number | undefined>>,
+): void {
+  for (const [field, value] of Object.entries(limits)) draft.set(`autoscaling.${field}`, value);
+  report(replicas, "changed", "the HorizontalPodAutoscaler decides, as in the chart");
+}
+
 /** Names of a list of objects, such as `imagePullSecrets`. */
 export const namesIn = ({ values }: ConversionContext, key: string): string[] =>
   values.items(key).flatMap((item) => item.text("name") ?? []);

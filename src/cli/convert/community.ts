@@ -1,7 +1,9 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import {
   namesIn,
+  onlyCPU,
   setAllowedHosts,
+  setAutoscaling,
   setAzureSecret,
   setEnvironment,
   setImage,
@@ -192,7 +194,11 @@ const rows: readonly Row[] = [
   mapped("ldapAuth.userGroupDistinguishedName", "authentication.ldap.groups.user"),
   mapped("ldapAuth.encodedTrustedCACertificate", "authentication.ldap.ca.certificates", "decoded"),
   mapped("ldapAuth.externalSecretForTrustedCACertificate", "authentication.ldap.ca.secretRef.name"),
-  ...unsupported("there is no HorizontalPodAutoscaler: set replicas", "autoscaling.*"),
+  mapped("autoscaling.enabled", "autoscaling"),
+  mapped("autoscaling.minReplicas", "autoscaling.minReplicas"),
+  mapped("autoscaling.maxReplicas", "autoscaling.maxReplicas"),
+  changed("autoscaling.metrics[].*", "autoscaling.targetCPUUtilization", "the usage of MLflow's container alone"),
+  ...unsupported("the operator sets the behavior of the HorizontalPodAutoscaler", "autoscaling.behavior.*"),
   mapped("extraArgs.workers", "server.workers"),
   ...unsupported(
     "arguments of the server are the operator's: see server.extraArgs for those that are allowed",
@@ -297,7 +303,7 @@ function convert(context: ConversionContext): void {
   const { values, draft } = context;
   setVersion(context, "image.tag");
   setImage(context, namesIn(context, "imagePullSecrets"));
-  draft.set("replicas", values.number("replicaCount"));
+  setReplicas(context);
   setBackendStore(context);
   setArtifactStore(context);
   setAuthentication(context);
@@ -321,6 +327,34 @@ function convert(context: ConversionContext): void {
     sources?.map((name) => ({ secretRef: { name: draft.existing(name, ["all keys"]) } })),
   );
   setExposure(context);
+}
+
+/** As the chart: a HorizontalPodAutoscaler only with a database server and a bucket. */
+function setReplicas(context: ConversionContext): void {
+  const { values, draft, report } = context;
+  const isEnabled = (keys: readonly string[]) => keys.some((key) => values.flag(`${key}.enabled`));
+  const isShared =
+    isEnabled(["postgres", "mysql", "mssql"].map((kind) => `backendStore.${kind}`)) &&
+    isEnabled(["azureBlob", "s3", "gcs"].map((kind) => `artifactRoot.${kind}`)) &&
+    (!values.flag("auth.enabled") || values.flag("auth.postgres.enabled"));
+  const isScaled = values.flag("autoscaling.enabled");
+  if (!isScaled || !isShared) draft.set("replicas", values.number("replicaCount"));
+  if (!isScaled) return;
+  if (!isShared) {
+    report("autoscaling", "changed", "the chart has no HorizontalPodAutoscaler without a database server and a bucket");
+    return;
+  }
+  let target: number | undefined;
+  for (const [index, metric] of values.items("autoscaling.metrics").entries()) {
+    const kind = metric.text("type") === "ContainerResource" ? "containerResource" : "resource";
+    if (metric.text(`${kind}.name`) === "cpu") target ??= metric.number(`${kind}.target.averageUtilization`);
+    else report(`autoscaling.metrics[${index}]`, "unmapped", onlyCPU);
+  }
+  setAutoscaling(context, "replicaCount", {
+    minReplicas: values.number("autoscaling.minReplicas"),
+    maxReplicas: values.number("autoscaling.maxReplicas") ?? 5,
+    targetCPUUtilization: target,
+  });
 }
 
 function setBackendStore({ values, draft, release, report }: ConversionContext): void {

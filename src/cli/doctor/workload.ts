@@ -2,14 +2,10 @@ import { excerpt } from "../../kube/excerpt.ts";
 import type { Pod } from "../../kube/manifests.ts";
 import { label } from "../../kube/names.ts";
 import { objectNames } from "../../model/names.ts";
+import { isHibernated, replicasOf } from "../../model/replicas.ts";
 import { podFailure } from "../../reconcile/pod-failure.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, notChecked, ok, problem, problemsOr } from "./finding.ts";
-
-/** Whether the spec stops all pods. */
-function hibernates({ server: { spec } }: DoctorFacts): boolean {
-  return spec.hibernate === true || spec.replicas === 0;
-}
 
 /** Whether the Service has endpoints that are ready. */
 export function checkEndpoints(facts: DoctorFacts): readonly Finding[] {
@@ -20,7 +16,7 @@ export function checkEndpoints(facts: DoctorFacts): readonly Finding[] {
     const fix = "See the condition Ready: the operator creates it with the other objects.";
     return [problem(object, "The Service does not exist.", "Clients cannot reach the server.", fix)];
   }
-  if (hibernates(facts)) return [ok("The server hibernates, so its Service has no endpoints.")];
+  if (isHibernated(server.spec)) return [ok("The server hibernates, so its Service has no endpoints.")];
   if ("notRead" in slices) return [notChecked(slices.notRead)];
   const endpoints = slices.value.flatMap(({ endpoints: own }) => own ?? []);
   // By the API, an absent condition is true.
@@ -41,8 +37,8 @@ export function checkPods(facts: DoctorFacts): readonly Finding[] {
   const serving = pods.value.filter(
     ({ metadata }) => metadata.labels?.[label.component] === "server" && metadata.deletionTimestamp === undefined,
   );
-  const wanted = ("value" in deployment ? deployment.value?.spec.replicas : undefined) ?? server.spec.replicas;
-  if (serving.length === 0 && !hibernates(facts) && wanted > 0) {
+  const wanted = ("value" in deployment ? deployment.value?.spec.replicas : undefined) ?? replicasOf(server.spec);
+  if (serving.length === 0 && !isHibernated(server.spec) && wanted > 0) {
     const object = `Deployment/${objectNames.deployment(server.metadata.name)}`;
     const fix = "See the conditions of the server and the Events of the Deployment and its ReplicaSet.";
     return [problem(object, `There are no pods; ${wanted} are wanted.`, "The server does not answer.", fix)];

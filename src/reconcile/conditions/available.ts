@@ -1,3 +1,4 @@
+import { isHibernated } from "../../model/replicas.ts";
 import type { StatusInput } from "../status-input.ts";
 import { formerOf, type ServerCondition } from "./condition.ts";
 
@@ -17,14 +18,14 @@ export const available: ServerCondition = {
     const wanted = deployment.spec.replicas ?? 0;
     const ready = deployment.status?.availableReplicas ?? 0;
     if (ready > 0) return { status: "True", reason: "PodsReady", message: `${ready} of ${wanted} pods are available` };
-    return wanted === 0 && isHibernated(input)
+    return wanted === 0 && stopsAllPods(input)
       ? { status: "False", reason: "Hibernated", message: "No pods run, as the spec sets" }
       : { status: "False", reason: "NoPodReady", message: `0 of ${wanted} pods are available` };
   },
 };
 
 /** Whether the spec stops all pods. */
-function isHibernated({ server: { spec }, before, isSpecRead }: StatusInput): boolean {
+function stopsAllPods({ server: { spec }, before, isSpecRead }: StatusInput): boolean {
   if (!isSpecRead) return formerOf(before, "Available")?.reason === "Hibernated";
-  return spec.hibernate === true || spec.replicas === 0;
+  return isHibernated(spec);
 }

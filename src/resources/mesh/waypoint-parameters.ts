@@ -2,6 +2,7 @@ import type { MlflowServer } from "../../api/server.ts";
 import type { ConfigMap } from "../../kube/manifests.ts";
 import { ownedMetadata } from "../../model/metadata.ts";
 import { objectNames } from "../../model/names.ts";
+import { isReplicated } from "../../model/replicas.ts";
 import { oneAtATime } from "../pod-disruption-budget.ts";
 
 /**
@@ -12,16 +13,16 @@ import { oneAtATime } from "../pod-disruption-budget.ts";
 export function waypointParameters(server: MlflowServer): ConfigMap {
   const name = objectNames.waypoint(server.metadata.name);
   const securityContext = { seccompProfile: { type: "RuntimeDefault" } };
-  const isReplicated = server.spec.replicas > 1;
-  const pod = { securityContext, ...(isReplicated && { topologySpreadConstraints: [spreadConstraint(name)] }) };
-  const deployment = { spec: { ...(isReplicated && { replicas: 2 }), template: { spec: pod } } };
+  const hasSeveral = isReplicated(server.spec);
+  const pod = { securityContext, ...(hasSeveral && { topologySpreadConstraints: [spreadConstraint(name)] }) };
+  const deployment = { spec: { ...(hasSeveral && { replicas: 2 }), template: { spec: pod } } };
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: ownedMetadata(server, name, "waypoint"),
     data: {
       deployment: JSON.stringify(deployment),
-      ...(isReplicated && { podDisruptionBudget: JSON.stringify({ spec: oneAtATime }) }),
+      ...(hasSeveral && { podDisruptionBudget: JSON.stringify({ spec: oneAtATime }) }),
     },
   };
 }

@@ -63,7 +63,7 @@ describe("an update of an MlflowServer, by the API server", () => {
         { spec: { replicas: 2 } },
         "/scale",
       );
-      assert.match(problems.join("\n"), /use backendStore\.postgresql, or replicas: 1/);
+      assert.match(problems.join("\n"), /use backendStore\.postgresql or mysql, or replicas: 1/);
     });
   }
 

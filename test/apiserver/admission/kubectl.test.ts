@@ -83,7 +83,7 @@ describe("MlflowServers by kubectl", () => {
       stderr.trim(),
       [
         'The MlflowServer "mlflow" is invalid: ',
-        "* spec.replicas: Invalid value: replicas above 1 need a database that pods can share: use backendStore.postgresql, or replicas: 1",
+        "* spec.replicas: Invalid value: replicas above 1 need a database that pods can share: use backendStore.postgresql or mysql, or replicas: 1",
         "* spec.replicas: Invalid value: replicas above 1 need an artifact store that pods can share: use a bucket, or persistentVolume.accessModes: [ReadWriteMany], or replicas: 1",
         "* spec.authentication: Invalid value: set exactly one of basic, ldap, oidc, kubernetes, oauth2Proxy, none: write basic: {} for users with passwords, ldap for users of a directory, oidc for users of an OpenID Connect issuer, kubernetes: {} for bearer tokens of Kubernetes, or oauth2Proxy for sign-in in front of MLflow; for a server without authentication write none: {}",
       ].join("\n"),

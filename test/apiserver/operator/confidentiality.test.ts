@@ -40,6 +40,7 @@ const openKinds: readonly ObjectKind[] = [
   "ConfigMap",
   "Deployment",
   "Event",
+  "HorizontalPodAutoscaler",
   "Job",
   "MlflowServer",
   "NetworkPolicy",

@@ -29,6 +29,7 @@ function isCrossNamespace({ spec }: MlflowServer): boolean {
 const writtenKinds: readonly ObjectKind[] = [
   "ConfigMap",
   "Deployment",
+  "HorizontalPodAutoscaler",
   "Job",
   "NetworkPolicy",
   "PersistentVolumeClaim",

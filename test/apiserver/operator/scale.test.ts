@@ -40,6 +40,52 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
     }
   });
 
+  test("by autoscaling: the HorizontalPodAutoscaler scales the server, and its number outlives an apply and the field", async (context) => {
+    const stage = await fixture(context);
+    await stage.objects.create("Secret", databaseSecret);
+    const scaled = server("mlflow", onPostgresql, { "spec.autoscaling": { minReplicas: 2, maxReplicas: 4 } });
+    await stage.apply(scaled);
+    const replicas = async () => {
+      const { spec, status } = await stage.objects.the("MlflowServer", "mlflow");
+      return [spec.replicas, status?.readyReplicas];
+    };
+    // The controller corrects the default of 1 without a metric. It discovers new kinds every 30 s.
+    await eventually(async () => assert.deepEqual(await replicas(), [2, 2]), 90);
+    const { metadata, spec } = await stage.objects.the("HorizontalPodAutoscaler", "mlflow");
+    assert.equal(metadata.ownerReferences?.[0]?.kind, "MlflowServer");
+    assert.deepEqual(spec.scaleTargetRef, { apiVersion: scaled["apiVersion"], kind: "MlflowServer", name: "mlflow" });
+
+    const scale = `${pathOf("MlflowServer", stage.namespace, "mlflow")}/scale`;
+    const set = async (number: number) => {
+      const answer = await stage.objects.attempt("PATCH", scale, { spec: { replicas: number } }, mergePatch);
+      assert.equal(answer.status, 200, answer.body);
+    };
+    await set(3);
+    await eventually(async () => assert.deepEqual(await replicas(), [3, 3]), 60);
+    assert.equal((await stage.apply(scaled)).spec.replicas, 3, "an apply without replicas keeps the number");
+    // Pods at once, and later the spec, stay within the limits.
+    await set(9);
+    await eventually(async () => assert.deepEqual(await replicas(), [4, 4]), 60);
+
+    await stage.apply({ ...server("mlflow", onPostgresql), metadata: { name: "mlflow" } });
+    await stage.ready("mlflow", 60);
+    await eventually(async () => assert.deepEqual(await stage.objects.list("HorizontalPodAutoscaler"), []));
+    assert.deepEqual(await replicas(), [4, 4]);
+  });
+
+  test("to zero deletes the HorizontalPodAutoscaler until pods run again", async (context) => {
+    const stage = await fixture(context);
+    await stage.objects.create("Secret", databaseSecret);
+    const scaled = server("mlflow", onPostgresql, { "spec.autoscaling": { maxReplicas: 2 } });
+    const names = async () =>
+      (await stage.objects.list("HorizontalPodAutoscaler")).map(({ metadata }) => metadata.name);
+    for (const hibernate of [true, false]) {
+      await stage.apply({ ...scaled, spec: { ...Object(scaled["spec"]), hibernate } });
+      await stage.ready("mlflow", 60);
+      await eventually(async () => assert.deepEqual(await names(), hibernate ? [] : ["mlflow"]));
+    }
+  });
+
   test("to zero by hibernate keeps all other objects, is Ready, and is reversible", async (context) => {
     const stage = await fixture(context);
     await stage.apply(server());

@@ -170,6 +170,40 @@ describe("converted manifests", () => {
     assert.deepEqual(other.problems, []);
   });
 
+  test("a HorizontalPodAutoscaler becomes autoscaling in place of replicas, by CPU usage", () => {
+    const autoscalingOf = (file: string) => {
+      const chart = charts.find(({ id }) => file.startsWith(id)) ?? community;
+      const { manifest, report } = converted(chart, valuesOf(chart).find(([each]) => each === file)?.[1] ?? {});
+      const { autoscaling, replicas } = Object(manifest["spec"]);
+      const rows = report.filter(({ key, outcome }) => outcome === "unmapped" && key.includes("autoscaling"));
+      return [autoscaling, replicas, rows.map(({ key }) => key)];
+    };
+    const memory = "autoscaling.metrics[0].resource";
+    assert.deepEqual(autoscalingOf("bitnami-5-gcs-azure-tls-hpa-pdb.yaml"), [
+      { minReplicas: 3, maxReplicas: 8, targetCPUUtilization: 75 },
+      undefined,
+      [],
+    ]);
+    assert.deepEqual(autoscalingOf("community-5-basic-auth-ldap-oauth2proxy-hpa.yaml"), [
+      { minReplicas: 2, maxReplicas: 6 },
+      undefined,
+      [],
+    ]);
+    assert.deepEqual(autoscalingOf("community-azure.yaml"), [
+      { maxReplicas: 5, targetCPUUtilization: 60 },
+      undefined,
+      ["autoscaling.metrics[0].type", `${memory}.name`, `${memory}.target.type`, `${memory}.target.averageUtilization`],
+    ]);
+  });
+
+  test("a HorizontalPodAutoscaler that the community chart does not create is left out", () => {
+    const { manifest, report, problems } = converted(community, { replicaCount: 1, autoscaling: { enabled: true } });
+    assert.equal(Object(manifest["spec"]).replicas, 1);
+    assert.equal(Object(manifest["spec"]).autoscaling, undefined);
+    assert.match(report.find(({ key }) => key === "autoscaling.enabled")?.note ?? "", /without a database server/);
+    assert.deepEqual(problems, []);
+  });
+
   test("an annotation that the operator rejects is left out, and reported as not mapped", () => {
     const rejected = {
       "nginx.ingress.kubernetes.io/configuration-snippet": "x",
