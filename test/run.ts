@@ -24,7 +24,7 @@ import { startCpuPressure } from "./support/cpu-pressure.ts";
 import { installed } from "./support/operator-fixture.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
 import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
-import { chosenTiers, type Tier } from "./support/tiers.ts";
+import { chosenTiers, type Tier, unitFilesVariable } from "./support/tiers.ts";
 
 const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | properties | programs | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
 
@@ -97,6 +97,7 @@ async function runTier(tier: Tier, { repeat, cpuPressure }: RunOptions, tally: T
 }
 
 async function runFiles(tier: Tier, environment: Environment, tally: Tally): Promise<void> {
+  if (tier.name === "unit" && tier.files.length > unitProcesses) return runInProcesses(tier, tally);
   const events = run({
     files: longestFirst(tier.files),
     // These wait most of the time: for pods, watches and timers.
@@ -106,6 +107,27 @@ async function runFiles(tier: Tier, environment: Environment, tally: Tally): Pro
     env: { ...environment.env, NODE_COMPILE_CACHE: compileCache },
   });
   for await (const text of events.compose(reporter(tally, root))) write(String(text));
+}
+
+/** Some tests wait, so there are more processes than the two that a small machine has processors for. */
+const unitProcesses = 4;
+
+/** Runs the unit tests in few processes, each with many files. */
+async function runInProcesses(tier: Tier, tally: Tally): Promise<void> {
+  const parts = Array.from({ length: unitProcesses }, (_, part) =>
+    tier.files.filter((_, index) => index % unitProcesses === part),
+  );
+  await Promise.all(
+    parts.map(async (files) => {
+      const events = run({
+        files: [join(root, "test/unit.ts")],
+        timeout: minutesOf(tier) * 60_000,
+        execArgv: ["--import", join(root, "test/support/end.ts")],
+        env: { ...process.env, NODE_COMPILE_CACHE: compileCache, [unitFilesVariable]: JSON.stringify(files) },
+      });
+      for await (const text of events.compose(reporter(tally, root))) write(String(text));
+    }),
+  );
 }
 
 /** Sorts the slowest files first, so that none runs alone at the end. */

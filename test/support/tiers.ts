@@ -8,6 +8,9 @@ import { join, relative, resolve, sep } from "node:path";
  */
 export const heavyTiers = ["properties", "programs", "oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
 
+/** Environment variable for the absolute paths of the files that `test/unit.ts` declares, as JSON. */
+export const unitFilesVariable = "MLFLOW_OPERATOR_TEST_FILES";
+
 export interface Tier {
   readonly name: string;
   /** Absolute paths, sorted. */
