@@ -56,6 +56,7 @@ export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): Serv
     ...artifacts.urls.map(({ url }) => url),
     ...issuers.map(({ discovery, issuer }) => discovery ?? issuer),
     ...method.urls.flatMap(({ url, isPeer }) => (isPeer ? [url] : [])),
+    ...base.process.httpProxyUrls,
   ];
   return {
     ...base,

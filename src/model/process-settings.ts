@@ -1,8 +1,9 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import { defaults } from "../api/defaults.ts";
 import { quantityOf } from "../api/quantity.ts";
+import { httpProxyOf, httpProxyUrls } from "./http-proxy.ts";
 import type { Inputs } from "./inputs.ts";
-import { httpProxyOf, userEnvironment } from "./user-environment.ts";
+import { userEnvironment } from "./user-environment.ts";
 
 /** The settings of the MLflow process, with defaults. */
 export interface ProcessSettings {
@@ -25,6 +26,7 @@ export interface ProcessSettings {
   readonly variables: readonly V1EnvVar[];
   /** Those for an HTTP proxy, which the other containers of the pod have, too. */
   readonly httpProxy: readonly V1EnvVar[];
+  readonly httpProxyUrls: readonly string[];
 }
 
 /** Returns the settings of the MLflow process. */
@@ -46,6 +48,7 @@ export function processSettings(inputs: Pick<Inputs, "server" | "references" | "
     additionalLocations,
     variables,
     httpProxy: httpProxyOf(variables),
+    httpProxyUrls: httpProxyUrls(variables),
   };
 }
 

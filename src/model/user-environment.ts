@@ -1,7 +1,7 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import { isReserved } from "../api/environment.ts";
 import type { EnvironmentSource, EnvironmentVariable } from "../api/fields/server-settings.ts";
-import { literal } from "../kube/variable.ts";
+import { withHttpProxy } from "./http-proxy.ts";
 import type { Inputs } from "./inputs.ts";
 
 /**
@@ -14,7 +14,7 @@ export function userEnvironment(inputs: Sources): V1EnvVar[] {
   const byName = new Map<string, V1EnvVar>();
   for (const source of envFrom) for (const each of fromSource(source, inputs)) byName.set(each.name, each);
   for (const each of env) byName.set(each.name, asEnvVar(each));
-  return withoutClusterNames(
+  return withHttpProxy(
     [...byName.values()].filter(({ name }) => !isReserved(name)),
     inputs,
   );
@@ -46,30 +46,4 @@ function asEnvVar({ name, value = "", valueFrom }: EnvironmentVariable): V1EnvVa
   if (configMapKeyRef) return { name, valueFrom: { configMapKeyRef } };
   if (fieldRef) return { name, valueFrom: { fieldRef } };
   return { name, value };
-}
-
-const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
-const exceptions = ["NO_PROXY", "no_proxy"];
-
-/** Returns the variables for an HTTP proxy, which the other containers of the pod have, too. */
-export function httpProxyOf(variables: readonly V1EnvVar[]): V1EnvVar[] {
-  return variables.filter(({ name }) => [...proxies, ...exceptions].includes(name));
-}
-
-/** Adds the names of the cluster and of the pod itself to NO_PROXY: an HTTP proxy is for addresses outside the cluster. */
-function withoutClusterNames(variables: readonly V1EnvVar[], { installation }: Sources): V1EnvVar[] {
-  if (!variables.some(({ name }) => proxies.includes(name))) return [...variables];
-  const inside = ["localhost", "127.0.0.1", "::1", "kubernetes.default", ".svc", `.${installation.clusterDomain}`];
-  const others = variables.filter(({ name }) => !exceptions.includes(name));
-  // Programs read either spelling, and a value from a Secret or ConfigMap cannot be extended.
-  const given = variables.filter(({ name }) => exceptions.includes(name));
-  return [
-    ...others,
-    ...exceptions.map((name) => {
-      const own = given.find((each) => each.name === name) ?? given[0];
-      if (own?.valueFrom !== undefined) return { ...own, name };
-      const listed = (own?.value ?? "").split(",").map((each) => each.trim());
-      return literal(name, [...new Set([...listed.filter((each) => each !== ""), ...inside])].join(","));
-    }),
-  ];
 }

@@ -159,27 +159,98 @@ describe("server.envFrom", () => {
 });
 
 describe("an HTTP proxy in server.env", () => {
-  const document = changed(rightDocuments["proxied"] as Document, {
-    "spec.server.env": [
-      { name: "HTTPS_PROXY", value: "http://proxy.corp:3128" },
-      { name: "NO_PROXY", value: "minio.corp" },
-    ],
-  });
+  type Variable = { name: string; value?: string; valueFrom?: { secretKeyRef: { name: string; key: string } } };
 
-  test("also applies to oauth2-proxy and the check of the issuers, and never to names of the cluster", () => {
-    const result = validate(document);
+  /** The variables of all containers of the pods, by the name of the container. */
+  function containersWith(env: readonly Variable[], more: Readonly<Record<string, Json>> = {}, namespace = "team-a") {
+    const proxy = changed(rightDocuments["proxied"] as Document, {
+      "spec.server.env": JSON.parse(JSON.stringify(env)),
+      "metadata.namespace": namespace,
+      ...more,
+    });
+    const result = validate(proxy);
     assert.ok("server" in result, JSON.stringify(result));
-    const { containers = [], initContainers = [] } = deploymentOf(inputs(result.server)).spec.template.spec ?? {};
+    const manifests = all(inputs(result.server));
+    const pods = manifests.flatMap((each) => (each.kind === "Deployment" ? [each.spec.template.spec] : []));
+    const containers = pods.flatMap((pod) => [...(pod?.containers ?? []), ...(pod?.initContainers ?? [])]);
+    const values = new Map(
+      containers.map((each) => [each.name, new Map((each.env ?? []).map((variable) => [variable.name, variable]))]),
+    );
+    return { manifests, value: (container: string, name: string) => values.get(container)?.get(name) };
+  }
+
+  const proxy = { name: "HTTPS_PROXY", value: "http://proxy.corp:3128" };
+  const ofPod = "localhost,127.0.0.1,::1,kubernetes.default,.svc,.cluster.local";
+
+  test("also applies to oauth2-proxy and the check of the issuers, and never to names of the cluster or the API server", () => {
+    const { value } = containersWith([proxy, { name: "NO_PROXY", value: "minio.corp" }]);
     for (const name of ["mlflow", "oauth2-proxy", "issuers"]) {
-      const env = [...containers, ...initContainers].find((each) => each.name === name)?.env ?? [];
-      const value = (variable: string) => env.find((each) => each.name === variable)?.value;
-      assert.equal(value("HTTPS_PROXY"), "http://proxy.corp:3128", name);
+      for (const variable of ["HTTPS_PROXY", "https_proxy"])
+        assert.equal(value(name, variable)?.value, proxy.value, name);
       for (const variable of ["NO_PROXY", "no_proxy"])
         assert.equal(
-          value(variable),
-          "minio.corp,localhost,127.0.0.1,::1,kubernetes.default,.svc,.cluster.local",
+          value(name, variable)?.value,
+          `minio.corp,${ofPod},$(KUBERNETES_SERVICE_HOST)`,
           `${name} ${variable}`,
         );
     }
   });
+
+  test("is in both spellings, each with its own value if the spec has both", () => {
+    const secret = { secretKeyRef: { name: "proxy", key: "url" } };
+    const { value } = containersWith([
+      { name: "http_proxy", value: "http://lower.corp" },
+      { name: "HTTPS_PROXY", valueFrom: secret },
+      { name: "ALL_PROXY", value: "http://a.corp" },
+      { name: "all_proxy", value: "http://b.corp" },
+    ]);
+    for (const name of ["mlflow", "oauth2-proxy", "issuers"]) {
+      assert.equal(value(name, "HTTP_PROXY")?.value, "http://lower.corp");
+      assert.deepEqual(value(name, "https_proxy")?.valueFrom, secret);
+      assert.deepEqual(
+        [value(name, "ALL_PROXY")?.value, value(name, "all_proxy")?.value],
+        ["http://a.corp", "http://b.corp"],
+      );
+    }
+  });
+
+  test("does not apply to Services in the namespace of the server that the spec names", () => {
+    const noProxy = (endpointURL: string) => {
+      const store = { s3: { bucket: "models", region: "eu", endpointURL } };
+      return containersWith([proxy], { "spec.artifactStore": store }).value("mlflow", "NO_PROXY")?.value;
+    };
+    for (const [url, host] of [
+      ["http://minio:9000", "minio"],
+      ["https://minio.team-a", "minio.team-a"],
+    ] as const)
+      assert.equal(noProxy(url), `${ofPod},${host},$(KUBERNETES_SERVICE_HOST)`);
+    for (const url of ["https://s3.example.com", "https://example.com", "http://minio.storage:9000", "http://10.1.2.3"])
+      assert.equal(noProxy(url), `${ofPod},$(KUBERNETES_SERVICE_HOST)`, url);
+  });
+
+  test("leaves NO_PROXY from a Secret, text that looks like a variable, and servers without a proxy unchanged", () => {
+    const secret = { secretKeyRef: { name: "proxy", key: "no" } };
+    const { value } = containersWith([proxy, { name: "NO_PROXY", valueFrom: secret }]);
+    assert.deepEqual(value("oauth2-proxy", "no_proxy"), { name: "no_proxy", valueFrom: secret });
+    const escaped = containersWith([proxy, { name: "no_proxy", value: "$(HOME)" }]).value("mlflow", "NO_PROXY")?.value;
+    assert.match(escaped ?? "", /^\$\$\(HOME\),/);
+    const without = containersWith([{ name: "NO_PROXY", value: "a" }]);
+    assert.equal(without.value("mlflow", "NO_PROXY")?.value, "a");
+    assert.equal(without.value("mlflow", "no_proxy"), undefined);
+  });
+
+  for (const [url, port] of [
+    ["http://proxy.corp:3128", 3128],
+    ["proxy.corp:8080", 8080],
+    ["http://proxy.corp", 80],
+  ] as const)
+    test(`${url} can be reached with restricted egress`, () => {
+      const { manifests } = containersWith([{ name: "https_proxy", value: url }], {
+        "spec.networkPolicy": { egress: {} },
+      });
+      const policy = manifests.find(({ kind }) => kind === "NetworkPolicy");
+      assert.ok(policy?.kind === "NetworkPolicy");
+      const ports = (policy.spec.egress ?? []).flatMap((rule) => (rule.ports ?? []).map((each) => each.port));
+      assert.ok(ports.includes(port), ports.join());
+    });
 });

@@ -106,7 +106,7 @@ export const serverSettings = z
       .max(64)
       .meta({
         description:
-          "Additional environment variables. Variables that the operator sets, and those that weaken the server, load code or move data are rejected; docs/reference.md lists them. HTTPS_PROXY and the related variables also apply to oauth2-proxy and its init containers, and the operator adds the names of the cluster to NO_PROXY. Default: none. Example: [{name: HTTPS_PROXY, value: http://proxy.example.com:3128}].",
+          "Additional environment variables. Variables that the operator sets, and those that weaken the server, load code or move data are rejected; docs/reference.md lists them. An HTTP proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) also applies to oauth2-proxy and the init containers, and never to Services and the API server. Default: none. Example: [{name: HTTPS_PROXY, value: http://proxy.example.com:3128}].",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["name"],
       })
