@@ -13,7 +13,9 @@ export interface PodSettings {
   readonly labels: Record<string, string> | undefined;
   readonly annotations: Record<string, string> | undefined;
   /** Where pods run, as in the spec: fields without a value are not in the pod. */
-  readonly scheduling: Pick<Pod, "nodeSelector" | "tolerations" | "affinity" | "priorityClassName">;
+  readonly scheduling: Pick<Pod, "nodeSelector" | "tolerations" | "affinity" | "priorityClassName" | "schedulerName">;
+  /** How pods resolve names, likewise. */
+  readonly nameResolution: Pick<Pod, "hostAliases" | "dnsConfig">;
   /** By default pods are spread over nodes. */
   readonly topologySpreadConstraints: V1TopologySpreadConstraint[];
   /** Names of the Secrets for image pulls, of MLflow and of oauth2-proxy. */
@@ -31,7 +33,7 @@ export interface PodSettings {
 /** Returns the settings of the pods of a server. */
 export function podSettings(server: MlflowServer): PodSettings {
   const { pod = {}, image, authentication, server: process } = server.spec;
-  const { nodeSelector, tolerations, affinity, priorityClassName } = pod;
+  const { nodeSelector, tolerations, affinity, priorityClassName, schedulerName, hostAliases, dnsConfig } = pod;
   const pullSecrets = [...(image?.pullSecrets ?? []), ...(authentication.oauth2Proxy?.image?.pullSecrets ?? [])];
   const requests = defaultRequests(process);
   return {
@@ -42,6 +44,11 @@ export function podSettings(server: MlflowServer): PodSettings {
       ...(tolerations && { tolerations }),
       ...(affinity && { affinity }),
       ...(priorityClassName !== undefined && { priorityClassName }),
+      ...(schedulerName !== undefined && { schedulerName }),
+    },
+    nameResolution: {
+      ...(hostAliases && { hostAliases }),
+      ...(dnsConfig && { dnsConfig }),
     },
     topologySpreadConstraints: spread(server),
     pullSecrets: [...new Set(pullSecrets.map(({ name }) => name))],

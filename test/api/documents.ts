@@ -105,6 +105,15 @@ export const fullest: Document = {
         },
       ],
       priorityClassName: "high",
+      schedulerName: "my-scheduler",
+      hostAliases: [
+        { ip: "10.1.2.3", hostnames: ["db.example.com", "db"] },
+        { ip: "fd00::1", hostnames: ["s3.example.com"] },
+      ],
+      dnsConfig: {
+        searches: ["corp.example.com"],
+        options: [{ name: "ndots", value: "2" }, { name: "single-request-reopen" }],
+      },
     },
     serviceAccount: { annotations: { "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", note: "any text" } },
     backendStore: {

@@ -8,6 +8,7 @@ import { wrongMeshes } from "./wrong-meshes.ts";
 import { wrongNetworkPolicies } from "./wrong-network-policies.ts";
 import { wrongOidcDocuments } from "./wrong-oidc-documents.ts";
 import { wrongPodMetadata } from "./wrong-pod-metadata.ts";
+import { wrongPods } from "./wrong-pods.ts";
 import { wrongWorkspaces } from "./wrong-workspaces.ts";
 
 const small = wrong(smallest);
@@ -28,6 +29,7 @@ export const wrongDocuments: readonly Wrong[] = [
   ...wrongArtifactStores,
   ...wrongMeshes,
   ...wrongPodMetadata,
+  ...wrongPods,
   small("no spec", { spec: undefined }, "spec", "write spec with version"),
   small("no store", { "spec.backendStore": undefined }, "spec.backendStore", "write sqlite: {}"),
   small(

@@ -253,4 +253,14 @@ describe("an HTTP proxy in server.env", () => {
       const ports = (policy.spec.egress ?? []).flatMap((rule) => (rule.ports ?? []).map((each) => each.port));
       assert.ok(ports.includes(port), ports.join());
     });
+
+  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"])
+    test(`with a password in ${name} is rejected without printing it`, () => {
+      const value = "http://user:hunter2@proxy.corp:3128";
+      const result = validate(changed(rightDocuments["proxied"] as Document, { "spec.server.env": [{ name, value }] }));
+      assert.ok("problems" in result);
+      const problems = result.problems.join();
+      assert.match(problems, /spec\.server\.env\[0\]\.value.*use valueFrom\.secretKeyRef/);
+      assert.doesNotMatch(problems, /hunter2/);
+    });
 });

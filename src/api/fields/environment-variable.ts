@@ -66,7 +66,16 @@ export const environmentVariable = z
   })
   .meta({
     description: "An environment variable.",
-    ...rules({ rule: "!(has(self.value) && has(self.valueFrom))", message: "set value or valueFrom, not both" }),
+    ...rules(
+      { rule: "!(has(self.value) && has(self.valueFrom))", message: "set value or valueFrom, not both" },
+      {
+        rule: "!has(self.value) || !self.value.contains('@') || !self.name.matches('(?i)^(https?|all)_proxy$')",
+        reason: "FieldValueForbidden",
+        message:
+          "must contain no user and no password: put the URL of the proxy into a Secret, and use valueFrom.secretKeyRef",
+        fieldPath: ".value",
+      },
+    ),
   });
 
 const whole = (kind: string) =>

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { amounts, requestsWithinLimits } from "./amounts.ts";
 import { noSystemPriority, podAnnotations, podLabels } from "./pod-metadata.ts";
+import { dnsConfig, hostAliases } from "./pod-network.ts";
 import { rules } from "./rule.ts";
 import { affinity, labelSelector, tolerations } from "./scheduling.ts";
 import { labelKey, labelMap, objectName } from "./text.ts";
@@ -86,6 +87,9 @@ export const pod = z
       "PriorityClass of the pods; not one whose name begins with system-. Default: that of the cluster. Example: high.",
       noSystemPriority,
     ).optional(),
+    schedulerName: objectName("Scheduler of the pods. Default: default-scheduler. Example: my-scheduler.").optional(),
+    hostAliases: hostAliases.optional(),
+    dnsConfig: dnsConfig.optional(),
   })
   .meta({
     description:

@@ -77,8 +77,8 @@ export function dataKey(description: string) {
   return matching(
     description,
     253,
-    "[-._a-zA-Z0-9]+",
-    "must be a key of a Secret or ConfigMap: letters, digits, -, _ and . only",
+    String.raw`[-.\\w]+`,
+    "must be a key of a Secret or ConfigMap: letters, digits, -, _ and .",
   );
 }
 

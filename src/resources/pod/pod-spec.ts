@@ -17,7 +17,7 @@ export interface Containers {
 }
 
 /**
- * Returns the common parts of all pods: identity, security, scheduling. Service environment variables are disabled: those of a
+ * Returns the common parts of all pods: identity, security, scheduling, name resolution. Service environment variables are disabled: those of a
  * Service named `mlflow` would set `MLFLOW_PORT=tcp://…` and similar.
  */
 export function podSpec({ names, pod }: ServerModel, { init = [], main }: Containers): V1PodSpec {
@@ -31,6 +31,7 @@ export function podSpec({ names, pod }: ServerModel, { init = [], main }: Contai
     volumes: volumesOf([...main, ...init]),
     ...(pod.pullSecrets.length > 0 && { imagePullSecrets: pod.pullSecrets.map((name) => ({ name })) }),
     ...pod.scheduling,
+    ...pod.nameResolution,
   };
 }
 

@@ -17,6 +17,15 @@ import {
 
 const priorityClass = "tests-of-pruning";
 
+const schedulerAndDns = {
+  schedulerName: "my-scheduler",
+  hostAliases: [{ ip: "10.1.2.3", hostnames: ["db.example.com", "db"] }],
+  dnsConfig: {
+    searches: ["corp.example.com"],
+    options: [{ name: "ndots", value: "2" }],
+  },
+};
+
 /** All spec fields that add a field to an applied object and can be removed. */
 const optional: Modification = {
   "spec.serviceAccount": { annotations: { "example.com/role": "reader" } },
@@ -38,12 +47,14 @@ const optional: Modification = {
       { maxSkew: 2, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule", minDomains: 2 },
     ],
     priorityClassName: priorityClass,
+    ...schedulerAndDns,
   },
   "spec.server": {
     workers: 3,
     logLevel: "DEBUG",
     env: [
       { name: "PLAIN", value: "text" },
+      { name: "HTTPS_PROXY", value: "http://proxy.example.com:3128" },
       { name: "FROM_SECRET", valueFrom: { secretKeyRef: { name: "extra", key: "a" } } },
     ],
     envFrom: [{ secretRef: { name: "extra" } }, { prefix: "P_", configMapRef: { name: "kube-root-ca.crt" } }],
@@ -92,7 +103,9 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.apply(server("mlflow", onPostgresql, optional));
     await stage.ready("mlflow", 60);
     const full = await stage.objects.the("Deployment", "mlflow");
-    assert.equal(full.spec.template.spec?.priorityClassName, priorityClass);
+    const { priorityClassName, schedulerName, hostAliases, dnsConfig } = full.spec.template.spec ?? {};
+    assert.equal(priorityClassName, priorityClass);
+    assert.deepEqual({ schedulerName, hostAliases, dnsConfig }, schedulerAndDns);
     const variables = full.spec.template.spec?.containers[0]?.env ?? [];
     assert.deepEqual(variables.find(({ name }) => name === "a")?.valueFrom, {
       secretKeyRef: { name: "extra", key: "a" },

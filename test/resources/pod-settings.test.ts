@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { V1PodSpec } from "@kubernetes/client-node";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { all, inputs, postgresql, server } from "../support/fixtures.ts";
+
+/** The pods of a server by the name of the object that creates them. */
+function podsOf(spec: Partial<MlflowServerSpec>): Map<string, V1PodSpec> {
+  const manifests = all(inputs(server(spec))).filter(({ kind }) => kind === "Deployment" || kind === "Job");
+  return new Map(
+    manifests.map((each): [string, V1PodSpec] => [each.metadata.name, Object(each).spec.template.spec as V1PodSpec]),
+  );
+}
+
+const withListener: Partial<MlflowServerSpec> = {
+  backendStore: { postgresql },
+  mesh: { istio: { mode: "Ambient" } },
+  traces: { identity: "Mesh", writers: [{ namespace: "agents", serviceAccount: "agent" }] },
+};
+
+const pod = {
+  schedulerName: "my-scheduler",
+  hostAliases: [{ ip: "10.1.2.3", hostnames: ["db.example.com"] }],
+  dnsConfig: { searches: ["corp.example.com"], options: [{ name: "ndots" as const, value: "2" }] },
+};
+
+test("scheduler and name resolution are those of the spec in all pods: of the server, its migration and its listener", () => {
+  const pods = podsOf({ ...withListener, pod });
+  assert.equal(pods.size, 3, [...pods.keys()].join());
+  for (const [name, spec] of pods) {
+    const { schedulerName, hostAliases, dnsConfig } = spec;
+    assert.deepEqual({ schedulerName, hostAliases, dnsConfig }, pod, name);
+  }
+});
+
+test("without them pods have those of the cluster", () => {
+  for (const [name, spec] of podsOf(withListener))
+    for (const field of ["schedulerName", "hostAliases", "dnsConfig", "dnsPolicy"])
+      assert.ok(!(field in spec), `${name}: ${field}`);
+});
