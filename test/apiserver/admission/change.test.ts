@@ -5,7 +5,7 @@ import { changed, type Document, fullest, smallest, sqliteWithS3 } from "../../a
 import { rightUpdates, wrongUpdates } from "../../api/updates.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { sharedControlPlane } from "../../control-plane/shared.ts";
-import { change, create, installDefinition, replace } from "./verdict.ts";
+import { change, comparable, create, installDefinition, replace } from "./verdict.ts";
 
 const namespace = "admission-change";
 
@@ -49,9 +49,12 @@ describe("an update of an MlflowServer, by the API server", () => {
   test("rejects an invalid size with its own message, and no other", async () => {
     const to = changed(smallest, { "spec.artifactStore.persistentVolume.size": "much" });
     const { problems } = await replace(cluster, namespace, await stored(smallest), to);
-    assert.deepEqual(problems, [
-      'spec.artifactStore.persistentVolume.size: Invalid value: "much": must be a size above zero such as 500Mi or 10Gi',
-    ]);
+    assert.deepEqual(
+      problems.map(comparable),
+      [
+        'spec.artifactStore.persistentVolume.size: Invalid value: "much": must be a size above zero such as 500Mi or 10Gi',
+      ].map(comparable),
+    );
   });
 
   for (const [title, document] of Object.entries({ smallest, sqliteWithS3 })) {

@@ -7,7 +7,7 @@ import { changed, type Document, smallest } from "../../api/documents.ts";
 import { examples } from "../../api/examples.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { sharedControlPlane } from "../../control-plane/shared.ts";
-import { installDefinition } from "./verdict.ts";
+import { comparable, installDefinition } from "./verdict.ts";
 
 const namespace = "admission-kubectl";
 const definitionFile = join(import.meta.dirname, "../../../crds/mlflowservers.yaml");
@@ -80,7 +80,7 @@ describe("MlflowServers by kubectl", () => {
     const { code, stderr } = await kubectl(["apply", "-f", "-"], document);
     assert.equal(code, 1);
     assert.equal(
-      stderr.trim(),
+      comparable(stderr.trim()),
       [
         'The MlflowServer "mlflow" is invalid: ',
         "* spec.replicas: Invalid value: replicas above 1 need a database that pods can share: use backendStore.postgresql or mysql, or replicas: 1",

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { definitions as allDefinitions } from "../../../src/api/definitions.ts";
 import { isObject } from "../../../src/api/structure.ts";
 import type { Document } from "../../api/documents.ts";
+import { kubernetesVersionVariable } from "../../control-plane/binaries.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 
 const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -69,6 +70,20 @@ async function verdict(cluster: ClusterAccess, method: string, path: string, bod
   const answer = await cluster.request(method, path, { body, headers: { "content-type": type } });
   return { status: answer.status, problems: answer.status < 300 ? [] : problemsOf(JSON.parse(answer.body)) };
 }
+
+/** Texts of Kubernetes 1.30 that differ from those of the default version. A rejected value is shown as its type, such as "object". */
+const wordings: readonly (readonly [RegExp, string])[] = [
+  [/Invalid value: (?:"(?:[^"\\]|\\.)*"|-?[0-9.]+|true|false): /g, "Invalid value: "],
+  [/Too long: may not be (?:more than (\d+) bytes|longer than (\d+))/g, "Too long: $1$2"],
+  [/must have at most 1 items/g, "must have at most 1 item"],
+  [/Duplicate value: map\[string\]interface \{\}/g, "Duplicate value: "],
+];
+
+/** A message as it is compared: as it is, or with another version of Kubernetes without the differences in wording. */
+export const comparable = (problem: string): string =>
+  process.env[kubernetesVersionVariable]
+    ? wordings.reduce((text, [form, common]) => text.replaceAll(form, common), problem)
+    : problem;
 
 /** Messages besides structural problems: that rules were not evaluated, and replicas again, by the scale subresource. */
 const echo =
