@@ -139,12 +139,15 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
   }
 
   test("every applied field of the other objects is restored", async (context) => {
-    const stage = await running(context, onPostgresql, exposed, { "spec.replicas": 2 });
+    const stage = await running(context, onPostgresql, exposed, {
+      "spec.autoscaling": { minReplicas: 2, maxReplicas: 3 },
+    });
     const counts: Record<string, Count> = {};
     for (const [kind, name] of [
       ["ServiceAccount", "mlflow"],
       ["NetworkPolicy", "mlflow"],
       ["PodDisruptionBudget", "mlflow"],
+      ["HorizontalPodAutoscaler", "mlflow"],
       ["Service", "mlflow"],
       ["Secret", "mlflow-auth-config"],
       ["Secret", "mlflow-store"],

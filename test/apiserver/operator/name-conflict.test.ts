@@ -6,7 +6,7 @@ import type { Call } from "../../support/audit-log.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Draft, ObjectKind } from "../../support/objects.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
-import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
+import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
 
 const podTemplate = {
   metadata: { labels: { app: "foreign" } },
@@ -37,10 +37,13 @@ const contents: Readonly<Partial<Record<ObjectKind, object>>> = {
   Job: { spec: { suspend: true, template: podTemplate } },
   Secret: { stringData: { username: "somebody", password: "another password" } },
   NetworkPolicy: { spec: { podSelector: { matchLabels: { app: "foreign" } } } },
+  HorizontalPodAutoscaler: {
+    spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "other" }, maxReplicas: 1 },
+  },
 };
 
 /** Every name of a server's objects, except that of its Job, which is not predictable. */
-const names: readonly (readonly [ObjectKind, suffix: string])[] = [
+const names: readonly (readonly [ObjectKind, suffix: string, modification?: Modification])[] = [
   ["ServiceAccount", ""],
   ["Service", ""],
   ["NetworkPolicy", ""],
@@ -49,6 +52,7 @@ const names: readonly (readonly [ObjectKind, suffix: string])[] = [
   ["Secret", "-session"],
   ["Secret", "-auth-config"],
   ["Deployment", ""],
+  ["HorizontalPodAutoscaler", "", { ...onPostgresql, "spec.autoscaling": { maxReplicas: 2 } }],
 ];
 
 /** In seconds. Unmanaged objects are not watched, but checked every 30 s. */
@@ -94,6 +98,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
   ] as const) {
     test(`${title} is reported, the object is not changed, and the server becomes Ready once it is deleted`, async (context) => {
       const stage = await fixture(context);
+      await stage.objects.create("Secret", databaseSecret);
       const owner = await stage.objects.create("ConfigMap", { metadata: { name: "owner" } });
       const { uid } = owner.metadata;
       const metadataOf = (name: string) => ({
@@ -102,7 +107,10 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
           ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "owner", uid, controller: true }],
         }),
       });
-      const cases = names.map(([kind, suffix], index) => ({ kind, name: `s${index}`, taken: `s${index}${suffix}` }));
+      const cases = names.map(([kind, suffix, modification = {}], index) => {
+        const name = `s${index}`;
+        return { kind, name, taken: `${name}${suffix}`, modification };
+      });
       const before = await Promise.all(
         cases.map(async ({ kind, name, taken }) => {
           await stage.objects.create(kind, foreign(kind, taken, metadataOf(name)));
@@ -110,7 +118,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
         }),
       );
       const since = await stage.mark();
-      for (const { name } of cases) await stage.apply(server(name));
+      for (const { name, modification } of cases) await stage.apply(server(name, modification));
       for (const { kind, name, taken } of cases) {
         const stalled = await stage.stalled("NameConflict", name, 60);
         const { message } = condition(stalled, "Stalled");
