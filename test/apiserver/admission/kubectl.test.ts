@@ -154,7 +154,7 @@ spec:
     await stored("scaled");
     const up = await kubectl(["scale", "mlf/scaled", "--replicas=2"]);
     assert.equal(up.code, 1);
-    assert.match(up.stderr, /spec\.replicas: Invalid value: .*use backendStore\.postgresql, or replicas: 1/);
+    assert.match(up.stderr, /spec\.replicas: Invalid value: .*use backendStore\.postgresql or mysql, or replicas: 1/);
     assert.equal((await kubectl(["scale", "mlf/scaled", "--replicas=0"])).code, 0);
   });
 
