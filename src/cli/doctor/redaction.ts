@@ -28,12 +28,24 @@ function partsOf(value: string): string[] {
   const settings = [...lines, ...lines.flatMap((line) => line.split(";"))].flatMap(
     (line) => /^[\w.-]{1,100} ?[=:] ?(\S.*)$/.exec(line)?.[1] ?? [],
   );
-  const passwords = lines.flatMap((line) => {
-    const password = /:\/\/[^/:@\s]*:([^@\s]+)@/.exec(line)?.[1];
-    return password === undefined ? [] : [password, decodedText(password)];
-  });
+  const passwords = lines.flatMap((line) =>
+    line
+      .split("://")
+      .slice(1)
+      .flatMap((rest) => {
+        const password = passwordOf(rest);
+        return password === undefined ? [] : [password, decodedText(password)];
+      }),
+  );
   const long = [...lines, ...settings].filter(({ length }) => length >= 8);
   return [value, ...long, ...passwords, ...textsInJson(value)].filter((text) => text !== "");
+}
+
+/** The password in `user:password@host…`. */
+function passwordOf(text: string): string | undefined {
+  const [colon, at] = [text.indexOf(":"), text.indexOf("@")];
+  const hasPassword = colon >= 0 && at > colon + 1 && !/[/\s]/.test(text.slice(0, colon));
+  return hasPassword ? text.slice(colon + 1, at) : undefined;
 }
 
 /** The texts of a JSON document, such as the credentials of a registry or of a service account. */
@@ -76,7 +88,7 @@ const isReference = /(name|ref|key|keys|path|url|file|mount|ttl|policy|expiratio
 const patterns: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*(-----END [A-Z ]{0,30}PRIVATE KEY-----)?/g, redacted],
   [/:\/\/[^/\s@"']{0,300}@/g, `://${redacted}@`],
-  [/\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?/g, redacted],
+  [/(?<![\w-])eyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?/g, redacted],
   [/\b(AKIA|ASIA)[A-Z0-9]{16}\b/g, redacted],
   [/\b(bearer|basic|negotiate) {1,3}[\w+/.~=-]{6,}/gi, `$1 ${redacted}`],
   [/((?:authorization|cookie)["']?[ \t]{0,3}[:=][ \t]{0,3})[^\r\n]+/gi, `$1${redacted}`],
