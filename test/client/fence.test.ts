@@ -55,15 +55,23 @@ describe("a fence", () => {
     assert.equal(fence.isOpen(), false);
   });
 
-  test("notifies once when its time is over, also after several extensions", async () => {
-    const fence = leaseFence();
+  test("notifies once when its time is over, also after several extensions", (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const { fence, now, extend } = clocked();
     const notifications: number[] = [];
-    fence.extend(fence.clock.read(), 0.05);
-    fence.onClose(() => void notifications.push(performance.now()));
-    const from = fence.clock.read();
-    fence.extend(from, 0.2);
-    await eventually(() => assert.equal(notifications.length, 1));
-    assert.ok((notifications[0] ?? 0) >= from.monotonic + 200, "not after the first duration");
+    const passes = (milliseconds: number) => {
+      now.monotonic += milliseconds;
+      now.wall += milliseconds;
+      context.mock.timers.tick(milliseconds);
+    };
+    extend(5);
+    fence.onClose(() => void notifications.push(now.monotonic));
+    passes(1000);
+    extend(20);
+    passes(19_999);
+    assert.deepEqual(notifications, []);
+    passes(1);
+    assert.deepEqual(notifications, [22_000]);
     assert.equal(fence.close(), 0);
     assert.equal(notifications.length, 1);
   });
