@@ -147,6 +147,29 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     await fixture.ready(name);
     await assertKept(admin, run);
   });
+
+  await context.test("a pod is added under load by the measured CPU usage, and stays without autoscaling", async () => {
+    const autoscaling = { minReplicas: 1, maxReplicas: 2, targetCPUUtilization: 10 };
+    await fixture.apply({ metadata: { name }, spec: { ...spec, replicas: 1, autoscaling } });
+    await waitUntil(async () => assert.equal((await fixture.pods(name)).length, 1), timeoutSeconds);
+    const began = performance.now();
+    const load = steadyLoad(admin);
+    await waitUntil(async () => {
+      const { spec } = await fixture.objects.the("MlflowServer", name);
+      assert.equal(spec.replicas, 2);
+    }, timeoutSeconds);
+    context.diagnostic(`the pod was added after ${Math.round((performance.now() - began) / 1000)} s of load`);
+    await waitUntil(() => allReplaced(fixture, [], 2), timeoutSeconds);
+    const { answered, failed } = await load.end();
+    assert.ok(answered > 0, "no request was answered");
+    assert.deepEqual(failed, []);
+    await fixture.apply({ metadata: { name }, spec });
+    await waitUntil(async () => {
+      assert.deepEqual(await fixture.objects.list("HorizontalPodAutoscaler"), []);
+      assert.equal((await fixture.objects.the("MlflowServer", name)).spec.replicas, 2);
+    }, timeoutSeconds);
+    assert.equal((await fixture.pods(name)).length, 2);
+  });
 });
 
 function ipOf(pod: { status?: { podIP?: string } } | undefined): string {
@@ -155,7 +178,7 @@ function ipOf(pod: { status?: { podIP?: string } } | undefined): string {
   return ip;
 }
 
-/** Asserts that this number of pods is ready, and that all are new. */
+/** Asserts that this number of pods is ready, and that none is a former one. */
 async function allReplaced(
   fixture: LiveFixture,
   former: readonly (string | undefined)[],
