@@ -86,9 +86,11 @@ class Request(WsgiToAsgiInstance):
 
     def messages(self, parts: list[bytes]) -> list[Message]:
         """Returns a message with these parts, after the one that starts the response if it has not been sent."""
-        first = [] if self.response_started else [self.response_start]
+        messages: list[Message] = [] if self.response_started else [self.response_start]
         self.response_started = True
-        return [*first, {"type": "http.response.body", "body": b"".join(parts), "more_body": True}] if parts else first
+        if parts:
+            messages.append({"type": "http.response.body", "body": b"".join(parts), "more_body": True})
+        return messages
 
 
 class FlaskInThreads:
