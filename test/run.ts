@@ -115,7 +115,7 @@ const unitProcesses = 4;
 /** Runs the unit tests in few processes, each with many files. */
 async function runInProcesses(tier: Tier, tally: Tally): Promise<void> {
   const parts = Array.from({ length: unitProcesses }, (_, part) =>
-    tier.files.filter((_, index) => index % unitProcesses === part),
+    longestFirst(tier.files).filter((_, index) => index % unitProcesses === part),
   );
   await Promise.all(
     parts.map(async (files) => {
@@ -137,8 +137,11 @@ function longestFirst(files: readonly string[]): string[] {
 }
 
 const long = [
+  ...["api/validation", "client/list-watch", "runtime/leader-election", "client/api-client", "api/migrating"],
+  ...["cli/convert/convert", "client/prober", "api/generated", "cli/access", "control-plane/docker"],
+  ...["resources/pod-security", "architecture", "environment/environment", "cli/validate", "client/credentials"],
   ...["spec-values", "migration-states", "host-conflict", "regular-expressions"].map((name) => `properties/${name}`),
-  ...["cli/convert/convert", "api/validation", "programs/main", "programs/release"],
+  ...["programs/main", "programs/release"],
   ...["faults", "mesh", "drift", "release", "crash", "exposure", "workspaces", "name-conflict"].map(
     (name) => `apiserver/operator/${name}`,
   ),
