@@ -1,8 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Job, Pod } from "../kube/manifests.ts";
-import { annotation } from "../kube/names.ts";
 import { replicasOf } from "../model/replicas.ts";
+import { isPaused } from "../reconcile/pause.ts";
 import { conditionOf, unhealthyConditions } from "./live/conditions.ts";
 import { type EventSummary, eventsOf, type LiveEvent } from "./live/events.ts";
 import { type PodSummary, podSummaries } from "./live/pods.ts";
@@ -121,7 +121,7 @@ function stateOf(server: MlflowServer): Pick<StatusView, "state" | "reason" | "m
   const because = { reason: ready?.reason ?? "Pending", message: excerpt(ready?.message, 2000) };
   if (metadata.deletionTimestamp !== undefined)
     return { state: "Deleting", reason: "Deleted", message: "The server is being deleted." };
-  if (metadata.annotations?.[annotation.paused] === "true") return { state: "Paused", ...because };
+  if (isPaused({ metadata })) return { state: "Paused", ...because };
   const generation = metadata.generation ?? 0;
   if (ready === undefined || status?.observedGeneration === undefined) {
     const message =

@@ -12,6 +12,20 @@ function onEndpoint(
   return endpoint === undefined ? [unexposed] : check(endpoint, `URL ${endpoint.url}`);
 }
 
+/** Checks the status of one of the requests, if there is an answer. */
+function onAnswer(
+  facts: DoctorFacts,
+  request: "health" | "api",
+  check: (status: number, object: string) => readonly Finding[],
+): readonly Finding[] {
+  return onEndpoint(facts, ({ addresses, [request]: answer }, object) => {
+    if ("notRead" in addresses) return [notChecked("The host does not resolve")];
+    if ("value" in answer) return check(answer.value.status, object);
+    const fix = "Check the Ingress or HTTPRoute, its controller, and firewalls.";
+    return [problem(object, `${answer.notRead}.`, effect, fix)];
+  });
+}
+
 export function checkResolution(facts: DoctorFacts): readonly Finding[] {
   return onEndpoint(facts, ({ addresses }, object) => {
     if ("value" in addresses) return [ok(`The host resolves to ${addresses.value.join(", ")}.`)];
@@ -74,13 +88,7 @@ export function checkTls(facts: DoctorFacts): readonly Finding[] {
 }
 
 export function checkHealth(facts: DoctorFacts): readonly Finding[] {
-  return onEndpoint(facts, ({ health, addresses }, object) => {
-    if ("notRead" in addresses) return [notChecked("The host does not resolve")];
-    if ("notRead" in health)
-      return [
-        problem(object, `${health.notRead}.`, effect, "Check the Ingress or HTTPRoute, its controller, and firewalls."),
-      ];
-    const { status } = health.value;
+  return onAnswer(facts, "health", (status, object) => {
     if (status === 200) return [ok("The path /health answers with 200.")];
     const fix =
       status === 502 || status === 503 || status === 504
@@ -91,13 +99,7 @@ export function checkHealth(facts: DoctorFacts): readonly Finding[] {
 }
 
 export function checkApi(facts: DoctorFacts): readonly Finding[] {
-  return onEndpoint(facts, ({ api, addresses }, object) => {
-    if ("notRead" in addresses) return [notChecked("The host does not resolve")];
-    if ("notRead" in api)
-      return [
-        problem(object, `${api.notRead}.`, effect, "Check the Ingress or HTTPRoute, its controller, and firewalls."),
-      ];
-    const { status } = api.value;
+  return onAnswer(facts, "api", (status, object) => {
     const isOpen = facts.server.spec.authentication.none !== undefined;
     if (isOpen)
       return [ok(`The API answers with ${status} to a client without credentials, as authentication is none.`)];

@@ -78,7 +78,7 @@ export async function readFacts({
           path: resourcePath("Deployment", leaseNamespace),
           text: `deployments in namespace ${leaseNamespace}`,
         }),
-    outside && probeEndpoint(outside.url, { ...probe, ca: probe.ca }),
+    outside && probeEndpoint(outside.url, probe),
     issuersFacts(server, probing),
   ]);
   const facts: DoctorFacts = {
