@@ -3,7 +3,7 @@ import { type Rule, rules } from "./rule.ts";
 
 /** The control characters C0 and C1, and the line and paragraph separators of Unicode. */
 const oneLine: Rule = {
-  rule: String.raw`!self.matches('[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]')`,
+  rule: String.raw`!self.matches('[\\p{Cc}\u2028\u2029]')`,
   message: "must be one line: remove control characters",
 };
 
@@ -96,12 +96,7 @@ export const labelKeyPattern = "([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-
 
 /** The key of a label, such as topology.kubernetes.io/zone. */
 export function labelKey(description: string) {
-  return matching(
-    description,
-    317,
-    labelKeyPattern,
-    "must be a label key such as topology.kubernetes.io/zone: letters, digits, -, _ and ., with an optional lower case domain and / in front",
-  );
+  return matching(description, 317, labelKeyPattern, "must be a label key such as topology.kubernetes.io/zone");
 }
 
 /** The value of a label; may be empty. */
@@ -110,14 +105,13 @@ export function labelValue(description: string) {
     description,
     63,
     "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?",
-    "must be a label value: letters, digits, -, _ and ., with a letter or digit at both ends",
+    "must be a label value: letters and digits, and -, _ and . between them",
   );
 }
 
 export const keysAreKeys: Rule = {
   rule: `self.all(key, key.matches('^${labelKeyPattern}$'))`,
-  message:
-    "keys must be label keys such as example.com/team: letters, digits, -, _ and ., with an optional lower case domain and / in front",
+  message: "keys must be label keys such as example.com/team",
 };
 
 /** Labels with their values. */
