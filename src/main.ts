@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { basename } from "node:path";
-import { messageOf } from "./kube/message-of.ts";
+import { messageOf } from "./kube/errors.ts";
 import { addSettings, type Settings, settings, settingsOf, userEnvironment } from "./settings.ts";
 import { version } from "./version.ts";
 

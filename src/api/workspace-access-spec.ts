@@ -3,7 +3,7 @@ import { longestServerName } from "../kube/names.ts";
 import { requiredRemedy } from "./fields/rule.ts";
 import { subjects } from "./fields/subjects.ts";
 import { text } from "./fields/text.ts";
-import { workspaceRole } from "./fields/workspace-role.ts";
+import { workspaceRole } from "./fields/workspace-grant.ts";
 
 const label = (description: string, maxLength: number, what: string, remedy: string) =>
   text(description, maxLength, {

@@ -2,7 +2,7 @@ import type { Subject } from "../kube/manifests.ts";
 import { clusterRoleName, type WorkspaceRole, workspaceRules } from "../kube/workspace-roles.ts";
 import { grantsIn } from "../resources/workspace/grant.ts";
 import type { Workspace } from "../resources/workspace/workspace.ts";
-import { table } from "./table.ts";
+import { table } from "./output.ts";
 
 /** A subject with a role in a workspace, and the object that grants it. */
 export interface AccessRow {

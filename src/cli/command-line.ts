@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { messageOf } from "../kube/message-of.ts";
+import { messageOf } from "../kube/errors.ts";
 import { UsageError } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 import { program } from "./program.ts";

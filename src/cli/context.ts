@@ -1,5 +1,14 @@
 import type { Command } from "commander";
-import type { Streams } from "./streams.ts";
+
+/** The input and output of a command. */
+export interface Streams {
+  readonly stdin: () => Promise<string>;
+  readonly stdout: (text: string) => void;
+  /** One message. */
+  readonly stderr: (line: string) => void;
+  /** Whether stdout is a terminal, whose screen can be cleared. */
+  readonly isTerminal?: boolean;
+}
 
 /** What the command line reads of the user's environment. */
 export interface UserEnvironment {

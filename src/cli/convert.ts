@@ -1,5 +1,5 @@
 import { load } from "js-yaml";
-import { messageOf } from "../kube/message-of.ts";
+import { messageOf } from "../kube/errors.ts";
 import { UsageError } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 import { type Conversion, convertValues } from "./convert/conversion.ts";

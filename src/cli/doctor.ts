@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import type { MlflowServer } from "../api/server.ts";
 import { find } from "../client/api-client.ts";
+import { messageOf } from "../kube/errors.ts";
 import { resourcePath } from "../kube/kinds.ts";
-import { messageOf } from "../kube/message-of.ts";
 import { type ClusterOptions, withCluster } from "./cluster-access.ts";
 import type { CommandContext } from "./context.ts";
 import { readBundle, supportBundle } from "./doctor/bundle.ts";

@@ -5,10 +5,10 @@ import { isObject } from "../api/structure.ts";
 import { validate, validateAccess } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
+import type { Streams } from "./context.ts";
 import { type FileOptions, readFiles } from "./files.ts";
 import { lineOfField, textOfField } from "./positions.ts";
 import { parsedDocuments, templateMessage } from "./source-document.ts";
-import type { Streams } from "./streams.ts";
 
 /** Options of a command that reads documents. */
 export interface DocumentOptions extends FileOptions {

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf } from "../kube/message-of.ts";
+import { messageOf } from "../kube/errors.ts";
 import { UsageError } from "./command.ts";
-import type { Streams } from "./streams.ts";
+import type { Streams } from "./context.ts";
 
 /** Options that name files. */
 export interface FileOptions {

@@ -5,8 +5,7 @@ import { resourcePath } from "../kube/kinds.ts";
 import type { Namespace, RoleBinding } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { clusterRoleName, workspaceRoleNames } from "../kube/workspace-roles.ts";
-import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
-import { serversOf } from "../resources/workspace/workspace.ts";
+import { isWorkspaceObject, serversOf } from "../resources/workspace/workspace.ts";
 import { type AccessRow, accessRows } from "./access-table.ts";
 
 /** The roles in a namespace of a cluster: those that the operator grants, and those of other RoleBindings to its ClusterRoles. */

@@ -2,14 +2,14 @@ import type { MlflowServer } from "../api/server.ts";
 import { administratorOf } from "../features/authentication/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
 import { referencesOf } from "../features/references.ts";
-import { encoded } from "../kube/base64.ts";
+import { encoded } from "../kube/data.ts";
 import type { ConfigMap, Manifest, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { isProxied } from "../model/addresses.ts";
 import { routeKinds } from "../model/exposure.ts";
 import type { Inputs, Installation, References } from "../model/inputs.ts";
 import { meshStepsOf } from "../model/mesh-steps.ts";
-import { isProxied } from "../model/serving-port.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 
 /** The inputs of the builders, with placeholder texts for everything that is known in a cluster only. */

@@ -2,8 +2,8 @@ import { imageDigests } from "../api/image-digests.ts";
 import { checkedProxyImage } from "../api/proxy-version.ts";
 import type { MlflowServer } from "../api/server.ts";
 import { resolve } from "../features/resolve.ts";
+import { messageOf } from "../kube/errors.ts";
 import type { Manifest } from "../kube/manifests.ts";
-import { messageOf } from "../kube/message-of.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
 import { invalidUrl } from "../reconcile/invalid-url.ts";
@@ -14,10 +14,9 @@ import type { CommandContext } from "./context.ts";
 import { type DocumentOptions, type Documents, documentsOf } from "./documents.ts";
 import { requiredFilesOf } from "./files.ts";
 import { offlineWorkspaces } from "./offline-workspaces.ts";
-import { structured, yamlOf } from "./output.ts";
+import { structured, table, yamlOf } from "./output.ts";
 import { placeholderInputs, presentable } from "./placeholders.ts";
 import { purposeOf } from "./purpose.ts";
-import { table } from "./table.ts";
 
 /** Settings of the operator that change what it applies. */
 export interface InstallationOptions {

@@ -1,5 +1,5 @@
 import { boolYaml11Tag, CORE_SCHEMA, constructFromEvents, parseEvents, YAMLException } from "js-yaml";
-import { messageOf } from "../kube/message-of.ts";
+import { messageOf } from "../kube/errors.ts";
 import { type Position, positionsOf } from "./positions.ts";
 
 /** A document, with the lines of its fields. */

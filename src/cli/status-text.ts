@@ -1,6 +1,6 @@
 import { age } from "./live/age.ts";
+import { table } from "./output.ts";
 import type { StatusView } from "./status-view.ts";
-import { table } from "./table.ts";
 
 /** Returns a server on one screen. */
 export function statusText(view: StatusView, now: Date): string {

@@ -3,8 +3,8 @@ import type { Owned } from "../kube/manifests.ts";
 import { group, label } from "../kube/names.ts";
 import type { Key, KubeObject, ObjectMeta } from "../kube/object.ts";
 import { isClientConfigMap, isNameOf } from "../model/names.ts";
-import { sizeOf } from "./size.ts";
 import { serverKeyOf } from "./store.ts";
+import { sizeOf } from "./trimmed.ts";
 
 /** Size limit of a cached object. The largest object of the operator, the Deployment with its programs, has less than a third of it. */
 export const largestObject = 256 * 2 ** 10;

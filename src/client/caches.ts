@@ -6,7 +6,7 @@ import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 import { needsKind } from "../resources/optional-kinds.ts";
-import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
+import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { cachedObject, cachedServer, isExpected } from "./cached-object.ts";
 import type { EventHandler } from "./event-handler.ts";

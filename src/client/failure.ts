@@ -1,4 +1,4 @@
-import type { ApiFailure } from "../kube/api-error.ts";
+import type { ApiFailure } from "../kube/errors.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import { Aborted, type Answer, Fenced, Overdue } from "./exchange.ts";
 

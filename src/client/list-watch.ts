@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError, isApiError } from "../kube/api-error.ts";
+import { ApiError, isApiError } from "../kube/errors.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ApiClient } from "./api-client.ts";
 import { backoffMilliseconds, jittered, timerMilliseconds } from "./backoff.ts";

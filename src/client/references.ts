@@ -1,7 +1,7 @@
 import { type Key, type KubeObject, keyOf, keyText } from "../kube/object.ts";
 import { type Content, type ContentSummary, reduced } from "../model/content.ts";
 import type { EventHandler } from "./event-handler.ts";
-import { sizeOf } from "./size.ts";
+import { sizeOf } from "./trimmed.ts";
 
 /** Cache of the objects of one kind that specs of servers reference. Each version is fetched once. */
 export interface References<T extends KubeObject & Content>

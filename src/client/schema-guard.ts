@@ -5,7 +5,7 @@ import { type Skew, skewOf } from "../api/schema-skew.ts";
 import { apiVersion } from "../api/server.ts";
 import type { StructuralSchema } from "../api/structural-schema.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
-import { isApiError } from "../kube/api-error.ts";
+import { isApiError } from "../kube/errors.ts";
 import { group } from "../kube/names.ts";
 import type { ApiClient } from "./api-client.ts";
 

@@ -1,5 +1,4 @@
-import { ApiError } from "../kube/api-error.ts";
-import { messageOf } from "../kube/message-of.ts";
+import { ApiError, messageOf } from "../kube/errors.ts";
 import type { ListWatchState } from "./list-watch.ts";
 import type { ListWatchTiming } from "./timing.ts";
 

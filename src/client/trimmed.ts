@@ -1,10 +1,8 @@
-import { condensed } from "../kube/condensed.ts";
+import { condensed } from "../kube/data.ts";
 import { copy } from "../kube/excerpt.ts";
 import { group } from "../kube/names.ts";
 import type { FieldManager, KubeObject, ObjectMeta } from "../kube/object.ts";
 import { interned, shared } from "./interned.ts";
-import { prunedFields } from "./pruned-fields.ts";
-import { sizeOf } from "./size.ts";
 
 /** The annotation of kubectl with a copy of the whole spec. */
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -152,3 +150,48 @@ function trimmedPodSpec(spec: unknown): PodSpecPart {
 }
 
 const namesOf = (containers: readonly { name: string }[] = []) => containers.map(({ name }) => ({ name }));
+
+/**
+ * Estimates the bytes that a JSON value takes in memory: twelve for each value and name, and one for each character. Stops
+ * as soon as the result exceeds `most`.
+ */
+export function sizeOf(value: unknown, most = Number.POSITIVE_INFINITY): number {
+  if (typeof value === "string") return 12 + value.length;
+  if (typeof value !== "object" || value === null) return 12;
+  let size = 12;
+  for (const [name, item] of Object.entries(value)) {
+    size += 12 + name.length + sizeOf(item, most - size);
+    if (size > most) return size;
+  }
+  return size;
+}
+
+/**
+ * Returns paths in the spec of an MlflowServer or MlflowWorkspaceAccess that a field manager owns but the spec does not have. The API server
+ * prunes fields on reading that the CustomResourceDefinition does not have, while `metadata.managedFields`
+ * still lists them, even after a later write has removed them.
+ */
+export function prunedFields(object: KubeObject): string[] {
+  if (object.kind !== "MlflowServer" && object.kind !== "MlflowWorkspaceAccess") return [];
+  const spec = "spec" in object ? object.spec : undefined;
+  const found = (object.metadata.managedFields ?? []).flatMap((entry) => {
+    const fields = "fieldsV1" in entry ? entry.fieldsV1 : undefined;
+    return isRecord(fields) && isRecord(fields["f:spec"]) ? pruned(fields["f:spec"], spec, "spec") : [];
+  });
+  return [...new Set(found)].sort();
+}
+
+/** Items of lists are skipped: pruning removes fields of an item, not the list. */
+function pruned(fields: Record<string, unknown>, value: unknown, path: string): string[] {
+  if (!isRecord(value)) return [];
+  return Object.entries(fields).flatMap(([step, below]) => {
+    if (!step.startsWith("f:")) return [];
+    const name = step.slice(2);
+    if (!Object.hasOwn(value, name)) return [`${path}.${name}`];
+    return isRecord(below) ? pruned(below, value[name], `${path}.${name}`) : [];
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,5 +1,5 @@
+import { messageOf } from "../kube/errors.ts";
 import { resourcePath } from "../kube/kinds.ts";
-import { messageOf } from "../kube/message-of.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { shortText } from "../reconcile/pod-failure.ts";
 import type { Warning } from "../reconcile/warnings.ts";

@@ -6,7 +6,7 @@ import { label } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import { objectNames } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
-import { isWorkspaceObject } from "../resources/workspace/ownership.ts";
+import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
 import { type Store, store } from "./store.ts";
 import { type WorkspaceNamespaces, workspaceNamespaces } from "./workspace-namespaces.ts";
 

@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
-import { ApiError, isApiError } from "../kube/api-error.ts";
+import { ApiError, isApiError } from "../kube/errors.ts";
 import { isKind, resourcePath } from "../kube/kinds.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import { annotation, finalizer, manager } from "../kube/names.ts";

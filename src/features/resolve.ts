@@ -1,7 +1,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { defaults } from "../api/defaults.ts";
 import { unsupportedFields } from "../api/unsupported-fields.ts";
-import { encoded } from "../kube/base64.ts";
+import { encoded } from "../kube/data.ts";
 import { annotation } from "../kube/names.ts";
 import { type Content, type ContentSummary, digestOf } from "../model/content.ts";
 import type { Inputs, References } from "../model/inputs.ts";

@@ -1,7 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
 import { type ExternalAddress, externalAddressOf, originsOf } from "./exposure.ts";
 import type { Installation } from "./inputs.ts";
-import { objectNames, serviceUrl } from "./names.ts";
+import { objectNames, port, proxyPort, serviceUrl } from "./names.ts";
 
 /** Under which addresses clients reach a server. */
 export interface Addresses {
@@ -42,4 +43,24 @@ export function addressesIn(server: MlflowServer, { clusterDomain }: Pick<Instal
       `${qualified}.svc.${clusterDomain}`,
     ],
   };
+}
+
+/** Whether oauth2-proxy runs in front of MLflow, which then listens on loopback only. */
+export function isProxied({ authentication }: Pick<MlflowServerSpec, "authentication">): boolean {
+  return authentication.oauth2Proxy !== undefined;
+}
+
+/** Returns the port of the pods for clients: that of oauth2-proxy, or without it that of MLflow. */
+export function servingPort({ spec }: Pick<MlflowServer, "spec">): number {
+  return isProxied(spec) ? proxyPort : port;
+}
+
+/** Returns a cookie name that is unique per server: cookies are separate by host, but not by port and path. */
+export function sessionCookieName(
+  { metadata, addresses }: Pick<MlflowServer, "metadata"> & { readonly addresses: Pick<Addresses, "prefix"> },
+  isSecure: boolean,
+): string {
+  // With these prefixes browsers accept the cookie by https only; `__Host-` requires the path `/`.
+  const prefix = addresses.prefix === "" ? "__Host-" : "__Secure-";
+  return `${isSecure ? prefix : ""}_${metadata.namespace ?? "default"}_${objectNames.service(metadata.name)}`;
 }

@@ -2,11 +2,10 @@ import type { V1ResourceRequirements } from "@kubernetes/client-node";
 import { defaults, reservedNames } from "../api/defaults.ts";
 import type { CertificateAuthority } from "../api/fields/reference.ts";
 import type { MlflowServer } from "../api/server.ts";
-import type { Addresses } from "./addresses.ts";
+import { type Addresses, sessionCookieName } from "./addresses.ts";
 import { computeResources } from "./compute-resources.ts";
 import { type ContainerImage, proxyImage } from "./images.ts";
 import type { Installation } from "./inputs.ts";
-import { sessionCookieName } from "./session-cookie.ts";
 
 /** The settings of oauth2-proxy, with defaults. */
 export interface ProxySettings {

@@ -2,7 +2,7 @@ import { choice } from "../api/choose.ts";
 import { defaults } from "../api/defaults.ts";
 import type { Autoscaling } from "../api/fields/autoscaling.ts";
 import type { NetworkPolicySettings } from "../api/fields/network-policy.ts";
-import { type Addresses, addressesIn } from "./addresses.ts";
+import { type Addresses, addressesIn, servingPort } from "./addresses.ts";
 import { type Routes, routesOf } from "./exposure.ts";
 import { type ContainerImage, mlflowImage } from "./images.ts";
 import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
@@ -15,7 +15,6 @@ import { type PodSettings, podSettings } from "./pod-settings.ts";
 import { type ProcessSettings, processSettings } from "./process-settings.ts";
 import { type ProxySettings, proxySettings } from "./proxy-settings.ts";
 import { isReplicated, replicasOf } from "./replicas.ts";
-import { servingPort } from "./serving-port.ts";
 import { selectorText, workspaceStoreUri } from "./workspaces.ts";
 
 /** A server with every default applied once and every derived value named once, except what its capabilities answer. */

@@ -2,9 +2,9 @@ import type { MlflowServer } from "../api/server.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cluster } from "./cluster.ts";
-import { withLiveSpec } from "./live-job.ts";
+import { markPartial } from "./failure-cause.ts";
+import { withLiveSpec } from "./migration.ts";
 import { isStored, type NamingConflict, namingConflictOf } from "./ownership.ts";
-import { markPartial } from "./partial-failure.ts";
 import type { Plan, Step } from "./plan.ts";
 
 /**

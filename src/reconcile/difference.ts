@@ -1,5 +1,6 @@
 import { quantityOf } from "../api/quantity.ts";
-import { isText } from "../kube/condensed.ts";
+import { isText } from "../kube/data.ts";
+import type { Manifest, Owned } from "../kube/manifests.ts";
 
 /**
  * The path of the first field in which `live` differs from `wanted`, or undefined. Fields that the API server or other clients have
@@ -91,4 +92,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function sameQuantity(a: unknown, b: unknown): boolean {
   const [first, second] = [quantityOf(String(a)), quantityOf(String(b))];
   return first !== undefined && second !== undefined && Math.abs(first - second) <= 1e-9 * Math.abs(first);
+}
+
+/**
+ * Whether a binding refers to another role than wanted. The role of a binding is immutable, so it is deleted, and created again when
+ * the watch reports the deletion.
+ */
+export function isOtherRole(live: Owned, manifest: Manifest): boolean {
+  return isBinding(live) && isBinding(manifest) && difference(manifest.roleRef, live.roleRef) !== undefined;
+}
+
+function isBinding(object: Owned): object is Extract<Owned, { kind: "ClusterRoleBinding" | "RoleBinding" }> {
+  return object.kind === "ClusterRoleBinding" || object.kind === "RoleBinding";
 }

@@ -1,5 +1,4 @@
-import { ApiError } from "../kube/api-error.ts";
-import { applyRejection } from "./apply-rejection.ts";
+import { ApiError } from "../kube/errors.ts";
 import type { Cause } from "./cause.ts";
 
 /** How often, and for how long, reconciliations of one object have failed. */
@@ -33,5 +32,33 @@ export function failureCause(error: unknown, { attempts, seconds }: Failing): Ca
   return {
     reason: "ReconcileFailed",
     message: `An error within the operator (${name}) stops it from reconciling this server. Its log has the details; please report it.`,
+  };
+}
+
+const partlyWritten = new WeakSet<object>();
+
+/** Marks the error of a reconciliation that has made some of its writes, and returns it. */
+export function markPartial(error: unknown): unknown {
+  if (typeof error === "object" && error !== null) partlyWritten.add(error);
+  return error;
+}
+
+/** Whether the reconciliation that failed with this error has made some of its writes. */
+export function isPartial(error: unknown): boolean {
+  return typeof error === "object" && error !== null && partlyWritten.has(error);
+}
+
+/** HTTP status codes of requests that the API server rejects, as opposed to temporary failures. */
+const rejectionCodes: ReadonlySet<number> = new Set([400, 403, 405, 413, 422]);
+
+/**
+ * The cause if the API server rejects a write (a quota, an admission webhook, a missing permission, an invalid value); undefined
+ * for other failures, which are retried without a report.
+ */
+export function applyRejection(error: unknown): Cause | undefined {
+  if (!(error instanceof ApiError) || !rejectionCodes.has(error.status)) return undefined;
+  return {
+    reason: "ApplyRejected",
+    message: `The API server rejects an object that the operator applies. Fix the quota, admission policy, permission or value that caused it: ${error.message}`,
   };
 }

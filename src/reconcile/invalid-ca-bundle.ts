@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { authenticationMethod } from "../features/authentication/index.ts";
 import { referencesOf } from "../features/references.ts";
-import { decoded } from "../kube/base64.ts";
+import { decoded } from "../kube/data.ts";
 import type { Cause } from "./cause.ts";
 import type { ObservedState } from "./observed-state.ts";
 

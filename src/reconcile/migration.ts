@@ -353,3 +353,13 @@ function isPodOf(pod: Pod, job: Job): boolean {
 function podsOf(job: Job, pods: readonly Pod[]): Pod[] {
   return pods.filter((pod) => isPodOf(pod, job));
 }
+
+/** The wanted Job with the pod template and annotations of the live one, which are never changed. */
+export function withLiveSpec(wanted: Job, live: Job): Job {
+  const { backoffLimit, completions, parallelism } = wanted.spec;
+  return {
+    ...wanted,
+    metadata: { ...wanted.metadata, annotations: live.metadata.annotations ?? {} },
+    spec: { ...live.spec, backoffLimit, completions, parallelism },
+  };
+}

@@ -1,9 +1,9 @@
 import type { V1ContainerStateTerminated, V1ContainerStatus } from "@kubernetes/client-node";
+import { isReason } from "../api/reasons.ts";
 import { excerpt, excerptWithoutStop } from "../kube/excerpt.ts";
 import type { Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Cause } from "./cause.ts";
-import { reportedFailure } from "./reported-failure.ts";
 
 type Termination = V1ContainerStateTerminated;
 
@@ -103,4 +103,24 @@ function crashLoop(pod: Pod, container: V1ContainerStatus, exitCode: number): Ca
 /** A message of another component (kubelet, scheduler, admission) on one line and of bounded length. */
 export function shortText(message: string | undefined): string {
   return excerptWithoutStop(message) || "no details";
+}
+
+/** The kubelet keeps at most 4,096 bytes of a termination message. */
+const longestReport = 8192;
+
+/**
+ * The cause in the termination message of the operator's migration program: one line of JSON with `reason` and `message`. Other
+ * text, such as the last lines of another program's log, is not shown: it may contain a password.
+ */
+export function reportedFailure(message: string | undefined): Cause | undefined {
+  if (message === undefined || message.length > longestReport || !message.startsWith("{")) return undefined;
+  try {
+    const report: unknown = JSON.parse(message);
+    if (typeof report !== "object" || report === null) return undefined;
+    if (!("reason" in report) || !("message" in report) || typeof report.message !== "string") return undefined;
+    if (typeof report.reason !== "string" || !isReason(report.reason)) return undefined;
+    return { reason: report.reason, message: excerpt(report.message, 1024) };
+  } catch {
+    return undefined;
+  }
 }

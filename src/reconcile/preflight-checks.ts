@@ -4,7 +4,7 @@ import { authenticationMethod } from "../features/authentication/index.ts";
 import { certificateProblem } from "../features/common/certificate.ts";
 import type { Reference } from "../features/common/reference.ts";
 import { referencesOf } from "../features/references.ts";
-import { decoded } from "../kube/base64.ts";
+import { decoded } from "../kube/data.ts";
 import { objectText } from "../kube/object.ts";
 import { dataKeys } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
@@ -12,13 +12,11 @@ import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Cause } from "./cause.ts";
 import { invalidCaBundle } from "./invalid-ca-bundle.ts";
-import { invalidCookieSecret } from "./invalid-cookie-secret.ts";
 import { invalidUrl } from "./invalid-url.ts";
 import { lostSecret } from "./lost-secrets.ts";
 import type { ObservedState } from "./observed-state.ts";
-import { oversizedObject, unreadableSecret } from "./oversized.ts";
+import { oversizedObject, referencesTooLarge, unreadableSecret } from "./oversized.ts";
 import { invalidPause } from "./pause.ts";
-import { referencesTooLarge } from "./references-size.ts";
 
 /** Returns the causes because of which nothing is applied until a user or another controller makes a change. */
 export type Precondition = (observed: ObservedState) => Cause | readonly Cause[] | undefined;
@@ -184,4 +182,15 @@ function invalidSessionKeys({ server, model }: ObservedState): Cause | undefined
           ? undefined
           : `${dataKeys.webhookKey} is not a Fernet key (32 bytes in URL-safe base64): generate one with openssl rand -base64 32 | tr +/ -_`;
   return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
+}
+
+/** The cause if a user's session Secret has no cookie secret that oauth2-proxy accepts. A generated one is valid. */
+export function invalidCookieSecret({ server, model }: ObservedState): Cause | undefined {
+  const secretName = server.spec.server?.sessionSecretRef?.name;
+  if (model.proxy === undefined || secretName === undefined) return undefined;
+  if (/^[A-Za-z0-9]{32}$/.test(model.session.keys.cookieSecret ?? "")) return undefined;
+  return {
+    reason: "InvalidSecret",
+    message: `Secret ${secretName}: ${dataKeys.cookieSecret} is not 32 letters and digits: generate one with openssl rand -hex 16`,
+  };
 }

@@ -1,8 +1,8 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
+import { servingPort } from "../model/addresses.ts";
 import { objectNames, port, tracesPort } from "../model/names.ts";
-import { servingPort } from "../model/serving-port.ts";
 import { listenerOf } from "./mesh-view.ts";
 
 /** A network endpoint at which traces could be written to a server. */

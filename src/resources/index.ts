@@ -1,9 +1,7 @@
 import type { ServerModel } from "../features/server-model.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
-import { clusterRoleBinding, reviewerBinding } from "./cluster-role-binding.ts";
 import { deployment } from "./deployment.ts";
-import { adminSecret, sessionSecret } from "./generated-secrets.ts";
 import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler.ts";
 import { httpRoute } from "./http-route.ts";
 import { ingress } from "./ingress.ts";
@@ -13,9 +11,9 @@ import { networkPolicy } from "./network-policy.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
 import { renderingOf, withRendering } from "./rendering.ts";
+import { adminSecret, authSecret, sessionSecret, storeSecret } from "./secrets.ts";
 import { service } from "./service.ts";
-import { serviceAccount } from "./service-account.ts";
-import { authSecret, storeSecret } from "./workload-secrets.ts";
+import { clusterRoleBinding, reviewerBinding, serviceAccount } from "./service-account.ts";
 
 /** Returns the desired state of an object of a server, or undefined if the server does not need it. */
 export type Builder = (model: ServerModel) => Manifest | undefined;

@@ -4,12 +4,11 @@ import { type ClusterConnection, clusterConnection } from "../client/cluster.ts"
 import type { Probe } from "../client/prober.ts";
 import { isStale, type States, staleWatches } from "../client/staleness.ts";
 import { defaultTiming, type ListWatchTiming } from "../client/timing.ts";
-import { messageOf } from "../kube/message-of.ts";
+import { messageOf } from "../kube/errors.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
-import type { Failing } from "../reconcile/failure-cause.ts";
-import { isPartial } from "../reconcile/partial-failure.ts";
+import { type Failing, isPartial } from "../reconcile/failure-cause.ts";
 import { type ReconcileResult, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
 import { type UpgradeCounts, upgradeCounts } from "../reconcile/upgrade.ts";
 import { burst, heapCollector } from "./heap-collector.ts";

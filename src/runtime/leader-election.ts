@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiClient } from "../client/api-client.ts";
 import { jittered, timerMilliseconds } from "../client/backoff.ts";
 import type { LeaseFence } from "../client/fence.ts";
-import { isApiError } from "../kube/api-error.ts";
+import { isApiError } from "../kube/errors.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Log } from "./log.ts";

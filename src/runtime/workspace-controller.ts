@@ -1,6 +1,6 @@
 import { isOutage, retryBounds } from "../client/backoff.ts";
 import type { ClusterConnection } from "../client/cluster.ts";
-import { messageOf } from "../kube/message-of.ts";
+import { messageOf } from "../kube/errors.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
 import type { Cause } from "../reconcile/cause.ts";

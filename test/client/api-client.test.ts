@@ -5,7 +5,7 @@ import { createServer as createTcpServer, type Socket, type Server as TcpServer 
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ApiClient, apiClient, find } from "../../src/client/api-client.ts";
-import { ApiError } from "../../src/kube/api-error.ts";
+import { ApiError } from "../../src/kube/errors.ts";
 
 const get = { method: "GET", path: "/api/v1/secrets/s" } as const;
 

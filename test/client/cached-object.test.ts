@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { cachedObject, cachedServer, largestObject } from "../../src/client/cached-object.ts";
-import { sizeOf } from "../../src/client/size.ts";
-import { trimmed } from "../../src/client/trimmed.ts";
-import { condensed, isCondensed, isText } from "../../src/kube/condensed.ts";
+import { sizeOf, trimmed } from "../../src/client/trimmed.ts";
+import { condensed, isCondensed, isText } from "../../src/kube/data.ts";
 import type {
   ConfigMap,
   Deployment,

@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from "node:http";
 import { describe, type TestContext, test } from "node:test";
 import type { ApiClient, Call } from "../../src/client/api-client.ts";
 import { type ClockReading, type LeaseFence, leaseFence } from "../../src/client/fence.ts";
-import { ApiError } from "../../src/kube/api-error.ts";
+import { ApiError } from "../../src/kube/errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { localClient } from "../support/local-client.ts";
 

@@ -6,7 +6,7 @@ import { validate } from "../../src/api/validation.ts";
 import { hostIndex } from "../../src/client/host-index.ts";
 import { referencesOf } from "../../src/features/references.ts";
 import { resolve } from "../../src/features/resolve.ts";
-import { encoded } from "../../src/kube/base64.ts";
+import { encoded } from "../../src/kube/data.ts";
 import type { ConfigMap, Manifest, Owned, Secret } from "../../src/kube/manifests.ts";
 import { finalizer } from "../../src/kube/names.ts";
 import { routeKinds } from "../../src/model/exposure.ts";

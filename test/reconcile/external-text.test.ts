@@ -5,9 +5,8 @@ import { conditionsOf } from "../../src/kube/conditions.ts";
 import { excerpt, excerptWithoutStop } from "../../src/kube/excerpt.ts";
 import type { Deployment, HTTPRoute, Owned, Pod } from "../../src/kube/manifests.ts";
 import { parentProblem } from "../../src/reconcile/parent-problem.ts";
-import { podFailure } from "../../src/reconcile/pod-failure.ts";
+import { podFailure, reportedFailure } from "../../src/reconcile/pod-failure.ts";
 import { conditionText } from "../../src/reconcile/reported-condition.ts";
-import { reportedFailure } from "../../src/reconcile/reported-failure.ts";
 import { rolloutOf } from "../../src/reconcile/rollout.ts";
 import { deploymentOf, inputs, pod } from "../support/fixtures.ts";
 

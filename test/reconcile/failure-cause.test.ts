@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ApiError } from "../../src/kube/api-error.ts";
+import { ApiError } from "../../src/kube/errors.ts";
 import { failureCause, notFailing } from "../../src/reconcile/failure-cause.ts";
 
 const path = "/apis/apps/v1/namespaces/team-a/deployments/demo";

@@ -4,7 +4,7 @@ import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { MigrationRecord } from "../../src/api/status.ts";
 import { administratorOf } from "../../src/features/authentication/index.ts";
 import { resolve } from "../../src/features/resolve.ts";
-import { encoded } from "../../src/kube/base64.ts";
+import { encoded } from "../../src/kube/data.ts";
 import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../src/kube/manifests.ts";
 import { annotation, label, manager } from "../../src/kube/names.ts";
 import { routeKinds } from "../../src/model/exposure.ts";

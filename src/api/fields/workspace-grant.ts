@@ -1,8 +1,14 @@
 import { z } from "zod";
-import { exactlyOneOf, mayBeEmpty, rules } from "./rule.ts";
+import { clusterRoleName, workspaceRoleNames } from "../../kube/workspace-roles.ts";
+import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { subjects } from "./subjects.ts";
 import { labelMap, text } from "./text.ts";
-import { workspaceRole } from "./workspace-role.ts";
+
+/** The permissions of subjects in a workspace. */
+export const workspaceRole = z.enum(workspaceRoleNames).meta({
+  description: `Role in the workspace. Viewer: read. Editor: also create and update. Admin: also delete, and manage the AI gateway. TraceWriter: only write traces. The roles are the ClusterRoles ${workspaceRoleNames.map(clusterRoleName).join(", ")}. Example: Editor.`,
+  ...requiredRemedy(`write role: ${workspaceRoleNames.join(", ")}`),
+});
 
 const namespaceName = text("Name of a namespace.", 63, {
   rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",

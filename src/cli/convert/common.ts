@@ -4,7 +4,6 @@ import type { Rule } from "../../api/fields/rule.ts";
 import { ruleProblems } from "../../api/rule-problems.ts";
 import { versions } from "../../api/versions.ts";
 import type { ConversionContext } from "./chart.ts";
-import { withoutTrailing } from "./trimmed.ts";
 import { isValues, pathText, type Value, type Values } from "./values.ts";
 
 /** Sets `version` from the tag of an image, such as `v3.17.2-full`; the newest version where the operator does not run that one. */
@@ -271,4 +270,18 @@ export function setVolume(
   const modes = Array.isArray(mode) ? mode : mode === undefined || mode === "" ? [] : [mode];
   if (field !== "backendStore.sqlite" && modes.length > 0 && modes[0] !== "ReadWriteOnce")
     draft.set(`${field}.accessModes`, [modes[0]]);
+}
+
+/** The text without these characters at its end. */
+export function withoutTrailing(text: string, characters: string): string {
+  let end = text.length;
+  while (end > 0 && characters.includes(text.charAt(end - 1))) end--;
+  return text.slice(0, end);
+}
+
+/** The text without these characters at its start. */
+export function withoutLeading(text: string, characters: string): string {
+  let start = 0;
+  while (start < text.length && characters.includes(text.charAt(start))) start++;
+  return text.slice(start);
 }

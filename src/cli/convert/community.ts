@@ -10,8 +10,9 @@ import {
   setIngress,
   setPod,
   setVersion,
+  withoutLeading,
+  withoutTrailing,
 } from "./common.ts";
-import { withoutLeading, withoutTrailing } from "./trimmed.ts";
 import { isValues, type Values } from "./values.ts";
 
 const podFields = {

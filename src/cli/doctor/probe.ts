@@ -2,8 +2,8 @@ import { lookup } from "node:dns/promises";
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { connect, getCACertificates } from "node:tls";
+import { messageOf } from "../../kube/errors.ts";
 import { excerpt, excerptWithoutStop } from "../../kube/excerpt.ts";
-import { messageOf } from "../../kube/message-of.ts";
 import type { Read } from "../live/read.ts";
 import type { AnswerFacts, EndpointFacts, IssuerFacts, TlsFacts } from "./facts.ts";
 

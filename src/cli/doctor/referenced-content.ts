@@ -4,7 +4,7 @@ import { unsupportedFields } from "../../api/unsupported-fields.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { type Reference, secretReference } from "../../features/common/reference.ts";
 import { referencesOf } from "../../features/references.ts";
-import { decoded } from "../../kube/base64.ts";
+import { decoded } from "../../kube/data.ts";
 import { excerpt } from "../../kube/excerpt.ts";
 import { resourcePath } from "../../kube/kinds.ts";
 import type { ConfigMap, Secret } from "../../kube/manifests.ts";

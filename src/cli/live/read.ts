@@ -1,7 +1,6 @@
 import type { ApiClient } from "../../client/api-client.ts";
-import { ApiError } from "../../kube/api-error.ts";
+import { ApiError, messageOf } from "../../kube/errors.ts";
 import { excerptWithoutStop } from "../../kube/excerpt.ts";
-import { messageOf } from "../../kube/message-of.ts";
 
 /** What was read from a cluster, or why it was not, as a sentence without a full stop. */
 export type Read<T> = { readonly value: T } | { readonly notRead: string };

@@ -1,6 +1,6 @@
 import type { ApiClient } from "../../client/api-client.ts";
 import { listWatch } from "../../client/list-watch.ts";
-import { isApiError } from "../../kube/api-error.ts";
+import { isApiError } from "../../kube/errors.ts";
 import { type Kind, kinds, resourcePath } from "../../kube/kinds.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type Read, readFailure } from "./read.ts";

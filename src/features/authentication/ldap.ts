@@ -1,9 +1,9 @@
 import type { Ldap } from "../../api/fields/ldap.ts";
-import { decoded } from "../../kube/base64.ts";
+import { decoded } from "../../kube/data.ts";
 import { dataKeys, objectNames } from "../../model/names.ts";
-import { controlCharacters } from "../common/control-characters.ts";
 import { caFileVolume, keyFiles, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, secretReference } from "../common/reference.ts";
+import { controlCharacters } from "../common/secret-line.ts";
 import { separateUserDatabase } from "../database/index.ts";
 import { type AuthenticationMethod, authDirectory, noSettings } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { decoded } from "../../kube/base64.ts";
+import { decoded } from "../../kube/data.ts";
 import { dataKeys } from "../../model/names.ts";
 
 /** Returns what is wrong with a Secret of type kubernetes.io/tls; undefined if nothing is, or if a key is missing. */

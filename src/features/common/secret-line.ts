@@ -1,5 +1,4 @@
-import { decoded } from "../../kube/base64.ts";
-import { controlCharacters } from "./control-characters.ts";
+import { decoded } from "../../kube/data.ts";
 
 /** The content of the Secrets that a spec references. */
 export interface SecretContent {
@@ -25,3 +24,6 @@ export function lineProblems(lines: readonly SecretLine[], { secrets }: SecretCo
       : [];
   });
 }
+
+/** Characters that a name, a URI or a one-line secret must not contain, most often the line break of `echo`. */
+export const controlCharacters = /[\p{Cc}]/u;

@@ -1,12 +1,12 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { CertificateAuthority } from "../../api/fields/reference.ts";
-import { decoded } from "../../kube/base64.ts";
+import { decoded } from "../../kube/data.ts";
 import { fromSecret, literal } from "../../kube/variable.ts";
 import { dataKeys } from "../../model/names.ts";
 import { certificateProblem } from "../common/certificate.ts";
-import { controlCharacters } from "../common/control-characters.ts";
 import { caFileVolume, keyFiles, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, type Reference, secretReference } from "../common/reference.ts";
+import { controlCharacters } from "../common/secret-line.ts";
 import type { Content, Database, Place } from "./database.ts";
 
 /** The settings that all kinds of database servers have. */

@@ -1,10 +1,9 @@
-import { isApiError } from "../../kube/api-error.ts";
+import { isApiError } from "../../kube/errors.ts";
 import type { Owned } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
 import { objectText } from "../../kube/object.ts";
 import type { Cause } from "../cause.ts";
-import { difference } from "../difference.ts";
-import { isOtherRole } from "../other-role.ts";
+import { difference, isOtherRole } from "../difference.ts";
 import { writeConflictOf } from "../write-conflict.ts";
 import type { WorkspaceStep } from "./steps.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";

@@ -1,5 +1,4 @@
-import { difference } from "../difference.ts";
-import { isOtherRole } from "../other-role.ts";
+import { difference, isOtherRole } from "../difference.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
 /** One write in a workspace. */

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { AuthorizationPolicy } from "../../kube/manifests.ts";
+import { servingPort } from "../../model/addresses.ts";
 import { objectNames } from "../../model/names.ts";
-import { servingPort } from "../../model/serving-port.ts";
 import { policyOfPods } from "./policy-of-pods.ts";
 import { tracesRules } from "./traces-rules.ts";
 

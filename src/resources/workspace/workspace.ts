@@ -1,6 +1,8 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
-import type { Namespace } from "../../kube/manifests.ts";
+import type { ConfigMap, Namespace, Owned, RoleBinding } from "../../kube/manifests.ts";
+import { label, manager } from "../../kube/names.ts";
+import { objectNames } from "../../model/names.ts";
 import { workspacesOf } from "../../model/workspaces.ts";
 
 /** Everything that the managed objects in a workspace depend on. */
@@ -27,4 +29,13 @@ function byAge({ metadata: a }: MlflowServer, { metadata: b }: MlflowServer): nu
 function compared(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
+}
+
+/** Whether an object in a workspace is managed by the operator: its name counts too, because labels can be copied. */
+export function isWorkspaceObject(object: Owned): object is RoleBinding | ConfigMap {
+  const { name, labels = {} } = object.metadata;
+  const { [label.serverNamespace]: namespace, [label.server]: server } = labels;
+  if (labels[label.managedBy] !== manager || namespace === undefined) return false;
+  if (object.kind === "ConfigMap") return name === objectNames.client && labels[label.clientOf] !== undefined;
+  return object.kind === "RoleBinding" && name.startsWith(`mlflow.${namespace}.${server}.`);
 }

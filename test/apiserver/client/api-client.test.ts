@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { credentialsFor } from "../../../src/client/api-access.ts";
 import { type ApiClient, apiClient } from "../../../src/client/api-client.ts";
-import { ApiError } from "../../../src/kube/api-error.ts";
+import { ApiError } from "../../../src/kube/errors.ts";
 import type { ClusterAccess } from "../../control-plane/cluster-access.ts";
 import { sharedControlPlane } from "../../control-plane/shared.ts";
 import { auditLog } from "../../support/audit-log.ts";

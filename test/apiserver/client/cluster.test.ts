@@ -6,7 +6,7 @@ import type { MlflowServer } from "../../../src/api/server.ts";
 import { credentialsFor } from "../../../src/client/api-access.ts";
 import { apiClient } from "../../../src/client/api-client.ts";
 import { type ClusterConnection, clusterConnection } from "../../../src/client/cluster.ts";
-import { ApiError, isApiError } from "../../../src/kube/api-error.ts";
+import { ApiError, isApiError } from "../../../src/kube/errors.ts";
 import type { ConfigMap, Job, Manifest, Owned, Secret, Service } from "../../../src/kube/manifests.ts";
 import { label, manager } from "../../../src/kube/names.ts";
 import { type Key, keyText, type ObjectMeta } from "../../../src/kube/object.ts";

@@ -31,3 +31,8 @@ export class ApiError extends Error implements ApiFailure {
 export function isApiError(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }
+
+/** The message of an error, whatever its type. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
