@@ -5,7 +5,7 @@ import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { apiVersion } from "../../src/api/server.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { unsupportedVersions, type VersionRow, versions } from "../../src/api/versions.ts";
-import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import type { ServerCondition } from "../../src/reconcile/conditions/condition.ts";
 import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
 import { defaultOf, type Field, fieldsBelow, rulesOf, typeOf } from "./fields.ts";

@@ -6,8 +6,7 @@ import { apiVersion, type MlflowServer } from "./server.ts";
 import { mlflowServerSpec } from "./spec.ts";
 import type { StructuralSchema } from "./structural-schema.ts";
 import { isObject, structureProblems, withoutNulls } from "./structure.ts";
-import type { MlflowWorkspaceAccess } from "./workspace-access.ts";
-import { workspaceAccessSchema } from "./workspace-access-schema.ts";
+import { type MlflowWorkspaceAccess, workspaceAccessSchema } from "./workspace-access.ts";
 import { mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
 /** All problems that the API server would report for a document. */

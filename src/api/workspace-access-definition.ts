@@ -1,5 +1,5 @@
 import { type CustomResourceDefinition, definitionOf, type PrinterColumn } from "./custom-resource-definition.ts";
-import { workspaceAccessSchema } from "./workspace-access-schema.ts";
+import { workspaceAccessSchema } from "./workspace-access.ts";
 
 const columns: readonly PrinterColumn[] = [
   {

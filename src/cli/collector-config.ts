@@ -1,4 +1,4 @@
-import { hasListener } from "../model/mesh-steps.ts";
+import { hasListener } from "../model/mesh.ts";
 import { listenerUrl, serviceUrl } from "../model/names.ts";
 import type { Collector } from "./collector.ts";
 import { collectorFiles } from "./collector-files.ts";

@@ -2,8 +2,8 @@ import type { ProxySettings } from "../api/fields/oauth2-proxy.ts";
 import type { CertificateAuthority } from "../api/fields/reference.ts";
 import type { MlflowServer } from "../api/server.ts";
 import { authenticationMethod, discoveryURLOf } from "../features/authentication/index.ts";
-import { isAuthorizedByKubernetes } from "../model/kubernetes-authorization.ts";
-import { hasListener } from "../model/mesh-steps.ts";
+import { hasListener } from "../model/mesh.ts";
+import { isAuthorizedByKubernetes } from "../model/workspaces.ts";
 
 /** The credential by which a server authenticates a collector. */
 export type CollectorCredential =

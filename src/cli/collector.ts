@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
 import { label } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
-import { isAuthorizedByKubernetes } from "../model/kubernetes-authorization.ts";
+import { isAuthorizedByKubernetes } from "../model/workspaces.ts";
 import type { CollectorCredential } from "./collector-credential.ts";
 
 /** An OpenTelemetry Collector that sends traces to a server, with all inputs of its configuration and manifests. */

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MlflowServer } from "../api/server.ts";
+import { isObject } from "../api/structure.ts";
 import { type ApiClient, find } from "../client/api-client.ts";
 import { resolve } from "../features/resolve.ts";
 import { isApiError, messageOf } from "../kube/errors.ts";
@@ -15,7 +16,6 @@ import { objectNames } from "../model/names.ts";
 import { desired } from "../resources/index.ts";
 import { type ClusterOptions, withCluster } from "./cluster-access.ts";
 import { UsageError } from "./command.ts";
-import { comparable } from "./comparable.ts";
 import type { CommandContext } from "./context.ts";
 import { type DocumentOptions, documentsOf } from "./documents.ts";
 import { requiredFilesOf } from "./files.ts";
@@ -183,4 +183,40 @@ function run(program: string, args: readonly string[], onOutput: (text: string) 
     child.on("error", (error) => reject(new Error(`${program} cannot be run: ${error.message}`, { cause: error })));
     child.on("close", (code) => resolve(code ?? exitCode.failed));
   });
+}
+
+/** Fields of metadata that the API server sets at each write. */
+const volatile = ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"];
+
+/**
+ * A live object and the object after a dry run, as they are compared: without status and volatile metadata, and with the data of
+ * Secrets masked, as kubectl diff does.
+ */
+export function comparable(
+  live: KubeObject | undefined,
+  applied: KubeObject | undefined,
+): { readonly live: object | undefined; readonly applied: object | undefined } {
+  const pair = { live: live && withoutVolatile(live), applied: applied && withoutVolatile(applied) };
+  if ((live ?? applied)?.kind !== "Secret") return pair;
+  return { live: masked(pair.live, pair.applied, "before"), applied: masked(pair.applied, pair.live, "after") };
+}
+
+function withoutVolatile(object: KubeObject): Record<string, unknown> {
+  const { apiVersion, kind, metadata, ...rest } = object;
+  const kept = Object.entries(metadata).filter(([key]) => !volatile.includes(key));
+  const fields = Object.entries(rest).filter(([key]) => key !== "status");
+  return { apiVersion, kind, metadata: Object.fromEntries(kept), ...Object.fromEntries(fields) };
+}
+
+function masked(
+  object: Record<string, unknown> | undefined,
+  other: Record<string, unknown> | undefined,
+  when: "before" | "after",
+): Record<string, unknown> | undefined {
+  if (object === undefined) return undefined;
+  const { data } = object;
+  const others = isObject(other?.["data"]) ? other["data"] : {};
+  if (!isObject(data)) return object;
+  const text = (key: string, value: unknown) => (!(key in others) || others[key] === value ? "***" : `*** (${when})`);
+  return { ...object, data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, text(key, value)])) };
 }

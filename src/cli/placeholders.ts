@@ -9,7 +9,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { isProxied } from "../model/addresses.ts";
 import { routeKinds } from "../model/exposure.ts";
 import type { Inputs, Installation, References } from "../model/inputs.ts";
-import { meshStepsOf } from "../model/mesh-steps.ts";
+import { meshStepsOf } from "../model/mesh.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 
 /** The inputs of the builders, with placeholder texts for everything that is known in a cluster only. */

@@ -5,7 +5,7 @@ import type { ConfigMap, Deployment, Namespace, OtherResource, Owned, Secret } f
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import { needsOptIn } from "../model/workspaces.ts";
-import { needsKind } from "../resources/optional-kinds.ts";
+import { needsKind } from "../reconcile/unconfirmed-kind.ts";
 import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
 import { type ApiClient, find } from "./api-client.ts";
 import { cachedObject, cachedServer, isExpected } from "./cached-object.ts";

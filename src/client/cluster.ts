@@ -7,8 +7,7 @@ import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../recon
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
 import { type Probe, type ProbeTiming, prober } from "./prober.ts";
-import { schemaGuard } from "./schema-guard.ts";
-import { violations } from "./violations.ts";
+import { schemaGuard, violations } from "./schema-guard.ts";
 import { warningsReader } from "./warnings.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 

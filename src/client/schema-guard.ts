@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { ownSchemas } from "../api/known-fields.ts";
 import { type Skew, skewOf } from "../api/schema-skew.ts";
-import { apiVersion } from "../api/server.ts";
+import { apiVersion, type MlflowServer } from "../api/server.ts";
 import type { StructuralSchema } from "../api/structural-schema.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
+import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { isApiError } from "../kube/errors.ts";
 import { group } from "../kube/names.ts";
 import type { ApiClient } from "./api-client.ts";
@@ -132,4 +133,26 @@ const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess"];
 function schemaName(kind: KnownKind): string {
   const version = apiVersion.slice(group.length + 1);
   return `${group.split(".").reverse().join(".")}.${version}.${String(kind)}`;
+}
+
+/** Cached by spec, which is never mutated. */
+const checked = new WeakMap<object, readonly string[]>();
+
+/**
+ * Returns the violations of the operator's own CustomResourceDefinition in a spec, including CEL rules. Only for specs that another
+ * definition has admitted: zod and the CEL interpreter are imported only then.
+ */
+export async function violations(
+  kind: KnownKind,
+  { metadata, spec }: Pick<MlflowServer | MlflowWorkspaceAccess, "metadata" | "spec">,
+): Promise<readonly string[]> {
+  const before = checked.get(spec);
+  if (before !== undefined) return before;
+  const { validate, validateAccess } = await import("../api/validation.ts");
+  const { apiVersion } = await import("../api/server.ts");
+  const document = { apiVersion, kind, metadata: { name: metadata.name }, spec };
+  const result = kind === "MlflowServer" ? validate(document) : validateAccess(document);
+  const found = "problems" in result ? result.problems.map((problem) => problem.slice(0, 200)) : [];
+  checked.set(spec, found);
+  return found;
 }

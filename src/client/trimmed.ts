@@ -171,7 +171,7 @@ export function sizeOf(value: unknown, most = Number.POSITIVE_INFINITY): number 
  * prunes fields on reading that the CustomResourceDefinition does not have, while `metadata.managedFields`
  * still lists them, even after a later write has removed them.
  */
-export function prunedFields(object: KubeObject): string[] {
+function prunedFields(object: KubeObject): string[] {
   if (object.kind !== "MlflowServer" && object.kind !== "MlflowWorkspaceAccess") return [];
   const spec = "spec" in object ? object.spec : undefined;
   const found = (object.metadata.managedFields ?? []).flatMap((entry) => {

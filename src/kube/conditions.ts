@@ -1,4 +1,3 @@
-/** Conditions by the Kubernetes API conventions (metav1.Condition). */
 import { excerpt } from "./excerpt.ts";
 
 /** A message can quote names and messages of other programs. The API allows 32768 characters. */
@@ -44,3 +43,19 @@ export function conditionsOf(
 export function timestamp(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }
+
+/** `Reconciling` of an object without changes in progress. */
+export const notReconciling: NewCondition = {
+  type: "Reconciling",
+  status: "False",
+  reason: "NotReconciling",
+  message: "No changes are in progress.",
+};
+
+/** `Stalled` of an object for which no user must act. */
+export const notStalled: NewCondition = {
+  type: "Stalled",
+  status: "False",
+  reason: "NotStalled",
+  message: "No action required.",
+};

@@ -3,7 +3,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Secret } from "../kube/manifests.ts";
 import type { ContentSummary } from "./content.ts";
 import type { RouteKind } from "./exposure.ts";
-import type { MeshStep } from "./mesh-steps.ts";
+import type { MeshStep } from "./mesh.ts";
 
 /** Settings of the operator, the same for all servers. */
 export interface Installation {

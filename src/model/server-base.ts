@@ -6,16 +6,14 @@ import { type Addresses, addressesIn, servingPort } from "./addresses.ts";
 import { type Routes, routesOf } from "./exposure.ts";
 import { type ContainerImage, mlflowImage } from "./images.ts";
 import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
-import { isAuthorizedByKubernetes, usesSubjectAccessReview } from "./kubernetes-authorization.ts";
-import { enrolmentAnnotation, enrolmentLabels } from "./mesh-enrolment.ts";
-import type { MeshMode, MeshStep } from "./mesh-steps.ts";
+import { enrolmentAnnotation, enrolmentLabels, type MeshMode, type MeshStep } from "./mesh.ts";
 import type { Owner } from "./metadata.ts";
 import { type Names, namesOf } from "./names.ts";
 import { type PodSettings, podSettings } from "./pod-settings.ts";
 import { type ProcessSettings, processSettings } from "./process-settings.ts";
 import { type ProxySettings, proxySettings } from "./proxy-settings.ts";
 import { isReplicated, replicasOf } from "./replicas.ts";
-import { selectorText, workspaceStoreUri } from "./workspaces.ts";
+import { isAuthorizedByKubernetes, selectorText, usesSubjectAccessReview, workspaceStoreUri } from "./workspaces.ts";
 
 /** A server with every default applied once and every derived value named once, except what its capabilities answer. */
 export interface ServerBase {

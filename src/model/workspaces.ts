@@ -1,8 +1,8 @@
+import { choice } from "../api/choose.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import { usesSubjectAccessReview } from "./kubernetes-authorization.ts";
 
 /** Namespaces that the plugin never serves, regardless of their labels: the plugin's own list, with `*` as a wildcard. */
 export const excludedNamespaces = [
@@ -58,4 +58,19 @@ export function selectorText(server: MlflowServer): string {
   return Object.entries(workspaceLabels(server))
     .map(([key, value]) => `${key}=${value}`)
     .join(",");
+}
+
+/** Whether Kubernetes RBAC authorizes callers, with or without oauth2-proxy. */
+export function isAuthorizedByKubernetes({ authentication }: MlflowServerSpec): boolean {
+  const { kubernetes, oauth2Proxy } = authentication;
+  return kubernetes !== undefined || oauth2Proxy?.authorization.kubernetes !== undefined;
+}
+
+/** Whether MLflow creates SubjectAccessReviews for the verified identity, instead of SelfSubjectAccessReviews with the caller's token. */
+export function usesSubjectAccessReview({ authentication }: MlflowServerSpec): boolean {
+  const { kubernetes } = authentication.oauth2Proxy?.authorization ?? {};
+  if (kubernetes === undefined) return false;
+  const { accessReview = "SelfSubjectAccessReview" } = kubernetes;
+  const path = "spec.authentication.oauth2Proxy.authorization.kubernetes.accessReview";
+  return choice(accessReview, path, { SelfSubjectAccessReview: false, SubjectAccessReview: true });
 }

@@ -1,8 +1,7 @@
 import type { Owned, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
-import { enrolmentOf } from "../model/mesh-enrolment.ts";
-import { type MeshMode, meshSteps } from "../model/mesh-steps.ts";
+import { enrolmentOf, type MeshMode, meshSteps } from "../model/mesh.ts";
 import { isHibernated } from "../model/replicas.ts";
 import type { Cause } from "./cause.ts";
 import { deploymentOf, isApplied, type MeshView } from "./mesh-view.ts";

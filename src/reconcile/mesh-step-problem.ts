@@ -1,13 +1,17 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { AuthorizationPolicy, Service } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
-import type { MeshStep } from "../model/mesh-steps.ts";
+import type { MeshStep } from "../model/mesh.ts";
 import { objectNames } from "../model/names.ts";
-import { allowWriters, denyNonWriters } from "../resources/mesh/listener-policies.ts";
-import { sidecarPolicy } from "../resources/mesh/sidecar-policy.ts";
-import { tracesPolicy } from "../resources/mesh/traces-policy.ts";
+import {
+  allowFromWaypoint,
+  allowWriters,
+  denyBypass,
+  denyNonWriters,
+  sidecarPolicy,
+  tracesPolicy,
+} from "../resources/mesh/policies.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
-import { allowFromWaypoint, denyBypass } from "../resources/mesh/waypoint-only-policies.ts";
 import type { Cause } from "./cause.ts";
 import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
 import { gatewayOf, listenerOf, livePolicy, type MeshView, serviceOf, waypointDeployment } from "./mesh-view.ts";

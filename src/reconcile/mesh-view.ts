@@ -1,7 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { AuthorizationPolicy, Deployment, Gateway, OtherResource, Owned, Service } from "../kube/manifests.ts";
-import { enrolmentOf } from "../model/mesh-enrolment.ts";
-import type { MeshStep } from "../model/mesh-steps.ts";
+import { enrolmentOf, type MeshStep } from "../model/mesh.ts";
 import { objectNames } from "../model/names.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";

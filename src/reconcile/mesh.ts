@@ -1,5 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
-import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../model/mesh-steps.ts";
+import { hasListener, type MeshMode, type MeshStep, meshSteps } from "../model/mesh.ts";
 import { listenerUrl } from "../model/names.ts";
 import type { Cause } from "./cause.ts";
 import { meshConflict } from "./mesh-conflict.ts";

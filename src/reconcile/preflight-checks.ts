@@ -1,8 +1,8 @@
 import { insteadOf, isReserved } from "../api/environment.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { authenticationMethod } from "../features/authentication/index.ts";
-import { certificateProblem } from "../features/common/certificate.ts";
 import type { Reference } from "../features/common/reference.ts";
+import { certificateProblem } from "../features/common/secret-problems.ts";
 import { referencesOf } from "../features/references.ts";
 import { decoded } from "../kube/data.ts";
 import { objectText } from "../kube/object.ts";
@@ -185,7 +185,7 @@ function invalidSessionKeys({ server, model }: ObservedState): Cause | undefined
 }
 
 /** The cause if a user's session Secret has no cookie secret that oauth2-proxy accepts. A generated one is valid. */
-export function invalidCookieSecret({ server, model }: ObservedState): Cause | undefined {
+function invalidCookieSecret({ server, model }: ObservedState): Cause | undefined {
   const secretName = server.spec.server?.sessionSecretRef?.name;
   if (model.proxy === undefined || secretName === undefined) return undefined;
   if (/^[A-Za-z0-9]{32}$/.test(model.session.keys.cookieSecret ?? "")) return undefined;

@@ -3,7 +3,7 @@ import type { Deployment } from "../kube/manifests.ts";
 import { objectNames } from "../model/names.ts";
 import type { ObservedState } from "./observed-state.ts";
 import type { Outcome } from "./outcome.ts";
-import { unsupportedSpec } from "./unsupported-spec.ts";
+import { unsupportedSpec } from "./spec-problem.ts";
 
 /** The input of the status, besides the outcome. */
 export type Reported = Pick<ObservedState, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;

@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
 import type { Kind } from "../kube/kinds.ts";
-import { needsKind } from "../resources/optional-kinds.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** The condition about objects of an optional kind, and the reasons that it has without the kind. */
@@ -28,3 +28,10 @@ export function unconfirmedKind(
 }
 
 const optionalKinds = ["AuthorizationPolicy", "Gateway", "HTTPRoute"] as const;
+
+/** Whether a server needs an optional kind, which may not be installed in the cluster. */
+export function needsKind({ exposure, mesh }: MlflowServerSpec, kind: Kind): boolean {
+  if (kind === "HTTPRoute") return exposure?.httpRoute !== undefined;
+  // Sidecars have no waypoint.
+  return kind === "Gateway" ? mesh?.istio.mode === "Ambient" : mesh !== undefined;
+}

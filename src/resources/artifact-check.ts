@@ -1,8 +1,7 @@
 import type { ServerModel } from "../features/server-model.ts";
 import { artifactEnvironment } from "./pod/environment.ts";
-import type { MountedContainer } from "./pod/pod-spec.ts";
+import { containerSecurityContext, type MountedContainer } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
-import { containerSecurityContext } from "./pod/security.ts";
 import { temporary } from "./pod/volumes.ts";
 import { checkArtifactsProgram } from "./python-programs.ts";
 

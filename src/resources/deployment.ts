@@ -6,14 +6,12 @@ import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
 import { port } from "../model/names.ts";
 import { serverArguments, serverPrograms } from "./middleware/programs.ts";
 import { environment } from "./pod/environment.ts";
-import { type Containers, podSpec } from "./pod/pod-spec.ts";
+import { type Containers, containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
 import { installedPrograms, programInstallation } from "./pod/program.ts";
-import { containerSecurityContext } from "./pod/security.ts";
 import { mlflowVolumes, temporary } from "./pod/volumes.ts";
-import { proxyContainer } from "./proxy/container.ts";
+import { issuerCheck, peerCheck, proxyContainer } from "./proxy/container.ts";
 import { proxyMounts } from "./proxy/files.ts";
-import { issuerCheck, peerCheck } from "./proxy/peer-check.ts";
 import { checkRedisProgram } from "./python-programs.ts";
 
 /** The name of MLflow's container. */

@@ -5,9 +5,8 @@ import { annotation, label } from "../kube/names.ts";
 import { literal } from "../kube/variable.ts";
 import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
 import { artifactCheck } from "./artifact-check.ts";
-import { podSpec } from "./pod/pod-spec.ts";
+import { containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
-import { containerSecurityContext } from "./pod/security.ts";
 import { data, temporary, temporaryPath } from "./pod/volumes.ts";
 import { migrateProgram } from "./python-programs.ts";
 

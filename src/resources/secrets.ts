@@ -6,7 +6,7 @@ import { ownedMetadata, storedMetadata } from "../model/metadata.ts";
 import { dataKeys } from "../model/names.ts";
 
 /** Returns a Secret with these values. */
-export function secret(metadata: ObjectMeta, values: Readonly<Record<string, string>>, type = "Opaque"): Secret {
+function secret(metadata: ObjectMeta, values: Readonly<Record<string, string>>, type = "Opaque"): Secret {
   return { apiVersion: "v1", kind: "Secret", metadata, type, data: encoded(values) };
 }
 

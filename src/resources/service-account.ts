@@ -1,6 +1,6 @@
 import type { ServerModel } from "../features/server-model.ts";
 import type { ClusterRoleBinding, ServiceAccount } from "../kube/manifests.ts";
-import { serverRole } from "../kube/server-roles.ts";
+import { serverRole } from "../kube/rbac.ts";
 import { crossNamespaceMetadata, ownedMetadata } from "../model/metadata.ts";
 
 /** Returns the ServiceAccount of the pods, without a mounted token: MLflow itself does not call the Kubernetes API. */

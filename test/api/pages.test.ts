@@ -8,7 +8,7 @@ import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { isObject } from "../../src/api/structure.ts";
 import { validate, validateAccess } from "../../src/api/validation.ts";
-import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { kinds } from "../../src/kube/kinds.ts";
 import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
 import { smallest } from "./documents.ts";

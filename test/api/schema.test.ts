@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { serverDefinition } from "../../src/api/server-definition.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
-import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { rightAccesses } from "./accesses.ts";
 import { rightDocuments } from "./documents.ts";
 import { textFields, textLeaves } from "./text-leaves.ts";

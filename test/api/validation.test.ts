@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { validate, validateAccess } from "../../src/api/validation.ts";
-import { workspaceAccessSchema } from "../../src/api/workspace-access-schema.ts";
+import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { access, rightAccesses, wrongAccesses } from "./accesses.ts";
 import { changed, type Document, fullest, rightDocuments, smallest } from "./documents.ts";
 import { isSaidOf, smuggled } from "./text-leaves.ts";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type KindRow, kinds, kindsWith, rowOf } from "../../src/kube/kinds.ts";
-import { clusterRole, leaderElectionRole, namespacedRole, type PolicyRule } from "../../src/kube/rbac.ts";
-import { serverRoles } from "../../src/kube/server-roles.ts";
+import { clusterRole, leaderElectionRole, namespacedRole, type PolicyRule, serverRoles } from "../../src/kube/rbac.ts";
 
 /** Each permission: `verb resource.group`. */
 function rights(rules: readonly PolicyRule[]): string[] {

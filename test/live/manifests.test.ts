@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { dump, loadAll } from "js-yaml";
-import { serverRoles } from "../../src/kube/server-roles.ts";
+import { serverRoles } from "../../src/kube/rbac.ts";
 import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import { isObject } from "../chart/rendering.ts";
 import { auditLog } from "../support/audit-log.ts";

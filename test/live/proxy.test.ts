@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { tracesRules } from "../../src/resources/mesh/traces-rules.ts";
+import { tracesRules } from "../../src/resources/mesh/policies.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { startWaypoint } from "../envoy/waypoint.ts";
 import { forgedHeaders } from "../oauth2-proxy/forged-headers.ts";

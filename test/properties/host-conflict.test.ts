@@ -8,7 +8,7 @@ import { addressesOf, routesOf } from "../../src/model/exposure.ts";
 import { namesOf } from "../../src/model/names.ts";
 import { type Exposure, exposureOf } from "../../src/reconcile/exposure.ts";
 import { withAppliedFieldsHash } from "../../src/resources/applied-fields-hash.ts";
-import { ingress } from "../../src/resources/ingress.ts";
+import { ingress } from "../../src/resources/exposure.ts";
 import { server } from "../support/fixtures.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { resolve } from "../../src/features/resolve.ts";
 import type { AuthorizationPolicy, Owned } from "../../src/kube/manifests.ts";
-import { type MeshMode, meshSteps, meshStepsOf } from "../../src/model/mesh-steps.ts";
+import { type MeshMode, meshSteps, meshStepsOf } from "../../src/model/mesh.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import { listenerDeletions } from "../../src/reconcile/plan.ts";
 import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";

@@ -10,7 +10,7 @@ import type {
   Owned,
   Service,
 } from "../../src/kube/manifests.ts";
-import { type MeshStep, meshSteps as stepsByMode } from "../../src/model/mesh-steps.ts";
+import { type MeshStep, meshSteps as stepsByMode } from "../../src/model/mesh.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";

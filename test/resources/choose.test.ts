@@ -5,9 +5,9 @@ import { artifactVariables } from "../../src/features/artifacts/index.ts";
 import { authenticationMethod } from "../../src/features/authentication/index.ts";
 import { backendDatabase } from "../../src/features/database/index.ts";
 import { referencesOf } from "../../src/features/references.ts";
-import { usesSubjectAccessReview } from "../../src/model/kubernetes-authorization.ts";
-import { meshStepsOf } from "../../src/model/mesh-steps.ts";
+import { meshStepsOf } from "../../src/model/mesh.ts";
 import { resolveBase } from "../../src/model/server-base.ts";
+import { usesSubjectAccessReview } from "../../src/model/workspaces.ts";
 import { inputs, server } from "../support/fixtures.ts";
 
 test("rejects a union without exactly one member", () => {

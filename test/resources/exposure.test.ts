@@ -6,7 +6,7 @@ import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { signInPage } from "../../src/features/authentication/sign-in-page.ts";
 import type { Ingress } from "../../src/kube/manifests.ts";
 import { externalAddressOf } from "../../src/model/exposure.ts";
-import { apiRoute } from "../../src/resources/proxy/api-route.ts";
+import { apiRoute } from "../../src/resources/proxy/arguments.ts";
 import { all, deploymentOf, environmentOf, inputs, programsOf, server } from "../support/fixtures.ts";
 import { redirectOfScript } from "../support/page-script.ts";
 

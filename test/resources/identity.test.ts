@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { secondsOf } from "../../src/api/duration.ts";
 import { isReserved } from "../../src/api/environment.ts";
 import type { ProxySettings } from "../../src/api/fields/oauth2-proxy.ts";
+import { secondsOf } from "../../src/api/quantity.ts";
 import type { Namespace } from "../../src/kube/manifests.ts";
 import { label } from "../../src/kube/names.ts";
 import { workspacesOf } from "../../src/model/workspaces.ts";

@@ -9,7 +9,7 @@ import type { ConfigMap, Deployment, Job, Manifest, Pod, Secret } from "../../sr
 import { annotation, label, manager } from "../../src/kube/names.ts";
 import { routeKinds } from "../../src/model/exposure.ts";
 import type { Inputs } from "../../src/model/inputs.ts";
-import { meshStepsOf } from "../../src/model/mesh-steps.ts";
+import { meshStepsOf } from "../../src/model/mesh.ts";
 import { needsOptIn } from "../../src/model/workspaces.ts";
 import { desired } from "../../src/resources/index.ts";
 

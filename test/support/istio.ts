@@ -9,8 +9,7 @@ import type {
   ReportedCondition,
   Service,
 } from "../../src/kube/manifests.ts";
-import { enrolmentLabels } from "../../src/model/mesh-enrolment.ts";
-import { type MeshMode, meshSteps } from "../../src/model/mesh-steps.ts";
+import { enrolmentLabels, type MeshMode, meshSteps } from "../../src/model/mesh.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
 import type { ProbeResults } from "../../src/reconcile/probe-results.ts";
 import { pod } from "./fixtures.ts";

@@ -1,11 +1,10 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
-import { claim } from "./claim.ts";
 import { duration, within } from "./duration.ts";
 import { postgresql } from "./postgresql.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, rules } from "./rule.ts";
-import { text, url } from "./text.ts";
+import { claim, text, url } from "./text.ts";
 import { hostWithPort } from "./url-host.ts";
 
 function groupName(description: string) {

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { reservedNames } from "../defaults.ts";
-import { claim } from "./claim.ts";
 import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { claim, text } from "./text.ts";
 
 /** A prefix of user or group names of an issuer, which separates them from names of the cluster. */
 function namePrefix(description: string) {

@@ -127,3 +127,11 @@ export function annotationMap(description: string, ...further: Rule[]) {
     .record(z.string(), z.string().max(8192).meta({ description: "Value." }))
     .meta({ description, maxProperties: 32, ...rules(keysAreKeys, ...further) });
 }
+
+/** The name of a token claim. */
+export function claim(description: string) {
+  return text(description, 128, {
+    rule: "self.matches('^[A-Za-z0-9_.:/-]+$')",
+    message: "must be the name of one token claim, such as preferred_username",
+  });
+}

@@ -3,7 +3,7 @@ import type { Installation } from "../../model/inputs.ts";
 import type { ServerBase } from "../../model/server-base.ts";
 import type { Mounted } from "../common/mounted-volume.ts";
 import type { Reference } from "../common/reference.ts";
-import type { SecretContent } from "../common/secret-line.ts";
+import type { SecretContent } from "../common/secret-problems.ts";
 import type { Database, UserApplication } from "../database/database.ts";
 import type { SessionStore } from "./session-store.ts";
 
@@ -110,3 +110,11 @@ export interface TokenIssuer {
 
 /** The directory of the files of an authentication method. */
 export const authDirectory = "/etc/mlflow/auth";
+
+/** MLflow without users and permissions. */
+export const plain: Authentication = { application: "plain", env: [], files: {}, mounted: [] };
+
+/** No authentication: every client that reaches the server is allowed access. */
+export function noMethod(): AuthenticationMethod {
+  return { ...noSettings, displayName: "None", pod: () => plain };
+}

@@ -1,10 +1,10 @@
 import { defaults } from "../../api/defaults.ts";
-import { secondsOf } from "../../api/duration.ts";
 import type { Authentication as AuthenticationSpec } from "../../api/fields/authentication.ts";
+import { secondsOf } from "../../api/quantity.ts";
 import { decoded } from "../../kube/data.ts";
 import { dataKeys, objectNames } from "../../model/names.ts";
 import { secretReference } from "../common/reference.ts";
-import { controlCharacters } from "../common/secret-line.ts";
+import { controlCharacters } from "../common/secret-problems.ts";
 import { separateUserDatabase } from "../database/index.ts";
 import { type AuthenticationMethod, noSettings } from "./authentication.ts";
 import { userStore } from "./user-store.ts";

@@ -1,11 +1,10 @@
 import { choose } from "../../api/choose.ts";
 import type { MlflowServer } from "../../api/server.ts";
 import type { MlflowServerSpec } from "../../api/spec.ts";
-import type { Administrator, AuthenticationMethod, TokenIssuer } from "./authentication.ts";
+import { type Administrator, type AuthenticationMethod, noMethod, type TokenIssuer } from "./authentication.ts";
 import { basicMethod } from "./basic.ts";
 import { kubernetesMethod } from "./kubernetes.ts";
 import { ldapMethod } from "./ldap.ts";
-import { noMethod } from "./none.ts";
 import { oauth2ProxyMethod } from "./oauth2-proxy.ts";
 import { oidcMethod } from "./oidc.ts";
 

@@ -1,6 +1,6 @@
 import { defaults } from "../../api/defaults.ts";
-import { secondsOf } from "../../api/duration.ts";
 import type { Ldap } from "../../api/fields/ldap.ts";
+import { secondsOf } from "../../api/quantity.ts";
 
 /** The settings file of python/src/mlflow_ldap_settings.py. */
 export interface LdapSettings {

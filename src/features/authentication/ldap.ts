@@ -3,7 +3,7 @@ import { decoded } from "../../kube/data.ts";
 import { dataKeys, objectNames } from "../../model/names.ts";
 import { caFileVolume, keyFiles, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, secretReference } from "../common/reference.ts";
-import { controlCharacters } from "../common/secret-line.ts";
+import { controlCharacters } from "../common/secret-problems.ts";
 import { separateUserDatabase } from "../database/index.ts";
 import { type AuthenticationMethod, authDirectory, noSettings } from "./authentication.ts";
 import { ldapSettings } from "./ldap-settings.ts";

@@ -6,10 +6,15 @@ import { dataKeys } from "../../model/names.ts";
 import type { ServerBase } from "../../model/server-base.ts";
 import { caFileVolume, caPathsOf, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, configMapReference, type Reference, secretReference } from "../common/reference.ts";
-import { lineProblems, type SecretContent } from "../common/secret-line.ts";
-import type { Authentication, AuthenticationMethod, SettingsUrl, TokenIssuer } from "./authentication.ts";
+import { lineProblems, type SecretContent } from "../common/secret-problems.ts";
+import {
+  type Authentication,
+  type AuthenticationMethod,
+  plain,
+  type SettingsUrl,
+  type TokenIssuer,
+} from "./authentication.ts";
 import { callerToken, kubernetesAuthorization } from "./kubernetes.ts";
-import { plain } from "./none.ts";
 import { redisStore, type SessionStore } from "./session-store.ts";
 import { signInPage, signInPageName } from "./sign-in-page.ts";
 

@@ -1,14 +1,14 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import { defaults } from "../../api/defaults.ts";
-import { secondsOf } from "../../api/duration.ts";
 import type { Oidc } from "../../api/fields/oidc.ts";
+import { secondsOf } from "../../api/quantity.ts";
 import { fromSecret, literal } from "../../kube/variable.ts";
 import { sessionCookieName } from "../../model/addresses.ts";
 import { dataKeys } from "../../model/names.ts";
 import type { ServerBase } from "../../model/server-base.ts";
 import { caFileVolume } from "../common/mounted-volume.ts";
 import { caReferences, secretReference } from "../common/reference.ts";
-import { lineProblems } from "../common/secret-line.ts";
+import { lineProblems } from "../common/secret-problems.ts";
 import { separateUserDatabase } from "../database/index.ts";
 import { type AuthenticationMethod, noSettings, type TokenIssuer } from "./authentication.ts";
 

@@ -3,10 +3,9 @@ import type { CertificateAuthority } from "../../api/fields/reference.ts";
 import { decoded } from "../../kube/data.ts";
 import { fromSecret, literal } from "../../kube/variable.ts";
 import { dataKeys } from "../../model/names.ts";
-import { certificateProblem } from "../common/certificate.ts";
 import { caFileVolume, keyFiles, type Mounted } from "../common/mounted-volume.ts";
 import { caReferences, type Reference, secretReference } from "../common/reference.ts";
-import { controlCharacters } from "../common/secret-line.ts";
+import { certificateProblem, controlCharacters } from "../common/secret-problems.ts";
 import type { Content, Database, Place } from "./database.ts";
 
 /** The settings that all kinds of database servers have. */

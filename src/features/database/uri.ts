@@ -2,7 +2,7 @@ import type { SecretKey } from "../../api/fields/reference.ts";
 import { decoded } from "../../kube/data.ts";
 import { fromSecret } from "../../kube/variable.ts";
 import { secretReference } from "../common/reference.ts";
-import { controlCharacters } from "../common/secret-line.ts";
+import { controlCharacters } from "../common/secret-problems.ts";
 import type { Content, Database, Place } from "./database.ts";
 
 /** Returns a database whose complete URI is a key of the user's Secret. */

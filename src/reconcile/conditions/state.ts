@@ -1,4 +1,4 @@
-import { notReconciling, notStalled } from "../inactive-conditions.ts";
+import { notReconciling, notStalled } from "../../kube/conditions.ts";
 import type { ServerCondition } from "./condition.ts";
 
 /** The conditions of kstatus: exactly one is True, or none while `Ready` is Unknown. */

@@ -1,17 +1,19 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { ServerModel } from "../../features/server-model.ts";
 import type { Manifest } from "../../kube/manifests.ts";
-import { type MeshStep, meshStepsOf } from "../../model/mesh-steps.ts";
+import { type MeshStep, meshStepsOf } from "../../model/mesh.ts";
 import { objectNames } from "../../model/names.ts";
 import { listenerDeployment } from "../traces/deployment.ts";
-import { listenerNetworkPolicy } from "../traces/network-policy.ts";
-import { listenerService, listenerServiceAccount } from "../traces/service.ts";
-import { allowWriters, denyNonWriters } from "./listener-policies.ts";
-import { sidecarPolicy } from "./sidecar-policy.ts";
-import { tracesPolicy } from "./traces-policy.ts";
-import { waypoint } from "./waypoint.ts";
-import { allowFromWaypoint, denyBypass } from "./waypoint-only-policies.ts";
-import { waypointParameters } from "./waypoint-parameters.ts";
+import { listenerNetworkPolicy, listenerService, listenerServiceAccount } from "../traces/listener.ts";
+import {
+  allowFromWaypoint,
+  allowWriters,
+  denyBypass,
+  denyNonWriters,
+  sidecarPolicy,
+  tracesPolicy,
+} from "./policies.ts";
+import { waypoint, waypointParameters } from "./waypoint.ts";
 
 /** The builders of the mesh. Each returns its object if its step is enabled. */
 export const meshBuilders = [

@@ -1,7 +1,12 @@
-import type { V1Container, V1PodSpec, V1Volume } from "@kubernetes/client-node";
+import type {
+  V1Container,
+  V1PodSecurityContext,
+  V1PodSpec,
+  V1SecurityContext,
+  V1Volume,
+} from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
 import type { ServerModel } from "../../features/server-model.ts";
-import { podSecurityContext } from "./security.ts";
 
 /** A container and its volumes. */
 export interface MountedContainer {
@@ -47,3 +52,23 @@ function volumesOf(containers: readonly MountedContainer[]): V1Volume[] {
   );
   return [...new Map(volumes).values()];
 }
+
+/** The user and group of the MLflow image; volumes are made writable for the group. */
+const user = 1000;
+
+/** Pod Security Standard "restricted" (kubernetes.io/docs/concepts/security/pod-security-standards), for the pod. */
+export const podSecurityContext: V1PodSecurityContext = {
+  runAsNonRoot: true,
+  runAsUser: user,
+  runAsGroup: user,
+  fsGroup: user,
+  fsGroupChangePolicy: "OnRootMismatch",
+  seccompProfile: { type: "RuntimeDefault" },
+};
+
+/** The same for each container, with a read-only root file system. */
+export const containerSecurityContext: V1SecurityContext = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ["ALL"] },
+};

@@ -3,8 +3,7 @@ import type { V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { Mounted } from "../../features/common/mounted-volume.ts";
 import type { ServerModel } from "../../features/server-model.ts";
 import { escaped, literal } from "../../kube/variable.ts";
-import type { MountedContainer } from "./pod-spec.ts";
-import { containerSecurityContext } from "./security.ts";
+import { containerSecurityContext, type MountedContainer } from "./pod-spec.ts";
 
 /**
  * The operator's programs are in the pod template, compressed, and not in a ConfigMap or Secret: only users who can change the

@@ -1,8 +1,11 @@
-import type { V1Container, V1Probe } from "@kubernetes/client-node";
+import type { V1Container, V1EnvVar, V1Probe } from "@kubernetes/client-node";
 import type { ServerModel } from "../../features/server-model.ts";
+import { literal } from "../../kube/variable.ts";
 import { proxyPort } from "../../model/names.ts";
 import type { ProxySettings } from "../../model/proxy-settings.ts";
-import { containerSecurityContext } from "../pod/security.ts";
+import { containerSecurityContext } from "../pod/pod-spec.ts";
+import { type Program, program as runnable } from "../pod/program.ts";
+import { checkIssuersProgram } from "../python-programs.ts";
 import { proxyArguments } from "./arguments.ts";
 
 /** Returns the container of oauth2-proxy, the only one of the pod that accepts external connections. */
@@ -26,4 +29,42 @@ export function proxyContainer(model: ServerModel, proxy: ProxySettings): V1Cont
     lifecycle: { preStop: { sleep: { seconds: 5 } } },
     securityContext: containerSecurityContext,
   };
+}
+
+/**
+ * Returns an init container in MLflow's image that waits until a dependency is available, and reports the reason if it is
+ * not. The rollout waits too, so running pods continue.
+ */
+export function peerCheck(
+  { image, pod }: ServerModel,
+  name: string,
+  program: Program,
+  env: readonly V1EnvVar[],
+): V1Container {
+  const { command, variable } = runnable(program);
+  return {
+    name,
+    image: image.name,
+    imagePullPolicy: image.pullPolicy,
+    workingDir: "/",
+    command,
+    env: [variable, ...env],
+    resources: pod.resources.setup,
+    securityContext: containerSecurityContext,
+  };
+}
+
+/** Returns the init container that waits until the issuers serve their keys. */
+export function issuerCheck(model: ServerModel): V1Container {
+  const issuers = model.issuers.map(({ issuer, path, ca, discovery }) => ({
+    issuer,
+    path,
+    ca,
+    ...(discovery !== undefined && { discovery }),
+  }));
+  return peerCheck(model, "issuers", checkIssuersProgram, [
+    literal("ISSUERS", JSON.stringify(issuers)),
+    literal("CA_FILES", JSON.stringify(model.issuerCaPaths)),
+    ...model.process.httpProxy,
+  ]);
 }

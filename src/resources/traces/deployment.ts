@@ -7,9 +7,8 @@ import { literal } from "../../kube/variable.ts";
 import { labels, ownedMetadata, podSelector } from "../../model/metadata.ts";
 import { tracesPort } from "../../model/names.ts";
 import { backendStoreUri, keepAliveSeconds, maxHeaderBytes, neutral } from "../pod/environment.ts";
-import { podSpec } from "../pod/pod-spec.ts";
+import { containerSecurityContext, podSpec } from "../pod/pod-spec.ts";
 import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
-import { containerSecurityContext } from "../pod/security.ts";
 import { temporary, temporaryPath } from "../pod/volumes.ts";
 import { middlewareFiles, tracesFiles } from "../python-programs.ts";
 

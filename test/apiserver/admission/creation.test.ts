@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { resourceSchema } from "../../../src/api/resource-schema.ts";
 import { validate, validateAccess } from "../../../src/api/validation.ts";
-import { workspaceAccessSchema } from "../../../src/api/workspace-access-schema.ts";
+import { workspaceAccessSchema } from "../../../src/api/workspace-access.ts";
 import { rightAccesses, wrongAccesses } from "../../api/accesses.ts";
 import { type Document, rightDocuments } from "../../api/documents.ts";
 import { isSaidOf, smuggled } from "../../api/text-leaves.ts";
