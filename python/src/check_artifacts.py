@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mlflow_outcome import Failure, deadline, give_up, log, silence_libraries, succeed
+from mlflow_outcome import Failure, collect_rarely, deadline, give_up, log, silence_libraries, succeed
 
 LOCATION = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
 
@@ -251,6 +251,7 @@ def classify(error: Exception) -> tuple[str, str]:
 def main() -> NoReturn:
     # Process 1 of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    collect_rarely()
     silence_libraries()
     store = STORES[LOCATION.partition(":")[0]]
     reason = "ArtifactStoreUnreachable"

@@ -59,7 +59,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
 
-from mlflow_outcome import Failure, deadline, give_up, log, silence_libraries, succeed
+from mlflow_outcome import Failure, collect_rarely, deadline, give_up, log, silence_libraries, succeed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -819,6 +819,7 @@ def log_steps() -> None:
             if record.name == "alembic.runtime.migration" and record.getMessage().startswith("Running "):
                 log(f"  {record.getMessage()[:200]}")
 
+    collect_rarely()
     silence_libraries()
     os.environ.update({"MLFLOW_CONFIGURE_LOGGING": "false", "MLFLOW_DISABLE_TELEMETRY": "true"})
     os.environ.update({"OIDC_ALEMBIC_VERSION_TABLE": OIDC_VERSION_TABLE, "CONFIG_PROVIDERS": "env"})

@@ -7,6 +7,7 @@ process. With more than one, uvicorn replaces this process and starts the worker
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -104,6 +105,8 @@ def end(number: int, _: object) -> None:
 
 
 def main() -> None:
+    # Until the application is complete: mlflow_operator.app enables it.
+    gc.disable()
     signal.signal(signal.SIGTERM, end)
     os.environ.update(expected(os.environ))
     imported_with = dict(os.environ)

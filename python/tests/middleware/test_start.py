@@ -1,12 +1,17 @@
+import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from mlflow_operator import start
 from mlflow_operator.start import Launcher, expected
 
 COMMAND = [
@@ -110,6 +115,27 @@ class ImportTest(unittest.TestCase):
             [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
         )
         self.assertEqual(answer.stdout.strip().splitlines()[-1:], ["403 SAMEORIGIN"], answer.stderr)
+
+    def test_garbage_is_collected_as_soon_as_the_application_is_complete(self) -> None:
+        program = "\n".join(
+            [
+                "import gc",
+                "from mlflow_operator.app import create_app",
+                "gc.disable()",
+                "create_app()",
+                "print(gc.isenabled(), gc.get_freeze_count() > 100_000)",
+            ]
+        )
+        settings = {"application": "plain", "corsOrigins": [], "aiGateway": False, "additionalLocations": []}
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(Path(start.__file__).parent, Path(folder, "mlflow_operator"))
+            limits = {"maxRequestBodyBytes": 1000, "maxUploadBytes": 1000, "prefix": None}
+            Path(folder, "mlflow_operator", "settings.json").write_text(json.dumps({**settings, **limits}))
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path])}
+            answer = subprocess.run(
+                [sys.executable, "-P", "-c", program], env=environment, capture_output=True, text=True, check=False
+            )
+        self.assertEqual(answer.stdout.strip().splitlines()[-1:], ["True True"], answer.stderr)
 
 
 if __name__ == "__main__":
