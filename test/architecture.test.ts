@@ -76,6 +76,13 @@ test("few functions pass the model on until it is a manifest", () => {
   assert.ok(functions.includes("src/resources/pod/environment.ts#environment"));
 });
 
+test("the namespace of a custom resource has its default where it is read", () => {
+  // The writer reads the namespace of a Deployment, which its type does not require.
+  const allowed = ["src/api/validation.ts", "src/client/writer.ts"];
+  const using = files.filter((file) => /\bnamespace( \?\?| =) "default"/.test(readFileSync(file, "utf8")));
+  assert.deepEqual(using.sort(), allowed.sort(), "MlflowServer and MlflowWorkspaceAccess always have a namespace");
+});
+
 test("no wait and no deadline uses the clock that can be set", () => {
   // A deadline that both clocks must keep, and the date in a header.
   const allowed = ["src/client/fence.ts", "src/client/failure.ts"];

@@ -24,9 +24,13 @@ function goldens(): GeneratedFile[] {
   const files = readdirSync(join(root, "examples")).filter((file) => file.endsWith(".yaml"));
   return files.map((file) => {
     const documents: unknown[] = loadAll(readFileSync(join(root, "examples", file), "utf8"));
-    const servers = documents.map(validate).flatMap((result) => ("server" in result ? [result.server] : []));
+    const servers = documents
+      .map((document) => validate(document))
+      .flatMap((result) => ("server" in result ? [result.server] : []));
     if (servers.length === 0) throw new Error(`examples/${file} has no valid MlflowServer.`);
-    const accesses = documents.map(validateAccess).flatMap((result) => ("access" in result ? [result.access] : []));
+    const accesses = documents
+      .map((document) => validateAccess(document))
+      .flatMap((result) => ("access" in result ? [result.access] : []));
     const inWorkspaces = renderedWorkspaces({ servers, accesses, namespaces: [] }, new Date("2026-01-01T00:00:00Z"));
     const content = servers.map((server) => rendered(server, installation)).join("") + inWorkspaces;
     const shortened = content

@@ -1,4 +1,4 @@
-import type { KubeObject } from "../kube/object.ts";
+import type { KubeObject, NamespacedMeta } from "../kube/object.ts";
 import type { MlflowServerSpec } from "./spec.ts";
 import type { MlflowServerStatus } from "./status.ts";
 
@@ -8,6 +8,7 @@ export const apiVersion = "mlflow-operator.dev/v1alpha1";
 
 /** A secured MLflow tracking server. */
 export interface MlflowServer extends KubeObject {
+  metadata: NamespacedMeta;
   spec: MlflowServerSpec;
   status?: MlflowServerStatus;
   /** Not part of the API: paths of the spec that the API server has pruned, since its CustomResourceDefinition does not have them. */

@@ -50,24 +50,26 @@ const accessSchema = workspaceAccessSchema();
 
 /**
  * Validates a document without a cluster, as the API server would validate its creation: the structure first, then,
- * if that is valid, the CEL rules of the CRD, with the same messages. Defaults are filled in, a status is ignored. Loads zod
- * and a CEL interpreter: import it only where it is needed.
+ * if that is valid, the CEL rules of the CRD, with the same messages. Defaults are filled in, also the namespace, as kubectl does; a
+ * status is ignored. Loads zod and a CEL interpreter: import it only where it is needed.
  */
-export function validate(given: unknown): Validation {
+export function validate(given: unknown, namespace = "default"): Validation {
   const document = withoutNulls(given);
   const parsed = serverIdentity.safeParse(document);
   const fields = problemsOf(document, parsed, serverSchema);
   if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, serverSchema);
-  return { server: { ...parsed.data, spec: mlflowServerSpec.parse(document["spec"]) } };
+  const metadata = { namespace, ...parsed.data.metadata };
+  return { server: { ...parsed.data, metadata, spec: mlflowServerSpec.parse(document["spec"]) } };
 }
 
 /** {@link validate} for a MlflowWorkspaceAccess. */
-export function validateAccess(given: unknown): AccessValidation {
+export function validateAccess(given: unknown, namespace = "default"): AccessValidation {
   const document = withoutNulls(given);
   const parsed = accessIdentity.safeParse(document);
   const fields = problemsOf(document, parsed, accessSchema);
   if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, accessSchema);
-  return { access: { ...parsed.data, spec: mlflowWorkspaceAccessSpec.parse(document["spec"]) } };
+  const metadata = { namespace, ...parsed.data.metadata };
+  return { access: { ...parsed.data, metadata, spec: mlflowWorkspaceAccessSpec.parse(document["spec"]) } };
 }
 
 function rejection(fields: readonly FieldProblem[], schema: StructuralSchema): Rejection {

@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { KubeObject } from "../kube/object.ts";
+import type { KubeObject, NamespacedMeta } from "../kube/object.ts";
 import { conditionList, observedGeneration, observedGenerationTime } from "./condition-list.ts";
 import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
 import { type MlflowWorkspaceAccessSpec, mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
 /** A grant in the workspace of its namespace. */
 export interface MlflowWorkspaceAccess extends KubeObject {
+  metadata: NamespacedMeta;
   spec: MlflowWorkspaceAccessSpec;
   status?: MlflowWorkspaceAccessStatus;
   /** Not part of the API: paths of the spec that the API server has pruned, since its CustomResourceDefinition does not have them. */

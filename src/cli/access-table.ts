@@ -16,7 +16,7 @@ export interface AccessRow {
 /** The roles in a workspace that its MlflowServers and MlflowWorkspaceAccesses grant. */
 export function accessRows(workspace: Workspace): AccessRow[] {
   return grantsIn(workspace).inForce.map(({ subject, role, server, access, index }) => {
-    const { namespace = "default", name } = server.metadata;
+    const { namespace, name } = server.metadata;
     if (access === undefined) {
       return { subject, role, through: `MlflowServer ${namespace}/${name}, spec.workspaces.access[${index}]` };
     }

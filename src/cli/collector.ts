@@ -30,7 +30,7 @@ export interface Collector {
 /** The namespace in which Kubernetes authorizes its writes; undefined where Kubernetes does not. */
 export function rightsNamespace({ server, workspace }: Pick<Collector, "server" | "workspace">): string | undefined {
   if (!isAuthorizedByKubernetes(server.spec)) return undefined;
-  return workspace ?? server.metadata.namespace ?? "default";
+  return workspace ?? server.metadata.namespace;
 }
 
 /** The metadata of its objects. Without the label of the operator's own objects, which it would delete as obsolete. */

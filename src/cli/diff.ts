@@ -62,7 +62,7 @@ async function changesOf(
   installation: Installation,
   { streams }: CommandContext,
 ): Promise<Change[]> {
-  const { name, namespace = "default" } = given.metadata;
+  const { name, namespace } = given.metadata;
   const live = await find<MlflowServer>(client, resourcePath("MlflowServer", namespace, name));
   const uid = live?.metadata.uid ?? "00000000-0000-0000-0000-000000000000";
   const server: MlflowServer = { ...given, metadata: { ...given.metadata, uid } };
@@ -120,7 +120,7 @@ function withLiveHash(manifest: Manifest, live: KubeObject | undefined): Manifes
 
 /** Objects of the server that the operator would delete, since the spec no longer needs them. Generated Secrets and volumes are kept. */
 async function obsolete(client: ApiClient, server: MlflowServer, wanted: readonly Manifest[]): Promise<Change[]> {
-  const { name, namespace = "default" } = server.metadata;
+  const { name, namespace } = server.metadata;
   const stored = [objectNames.session(name), objectNames.admin(name)];
   const isKept = ({ kind, metadata }: KubeObject) =>
     wanted.some((manifest) => manifest.kind === kind && manifest.metadata.name === metadata.name) ||

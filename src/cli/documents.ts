@@ -54,7 +54,6 @@ export async function readDocuments(
   let found = 0;
   let skipped = 0;
 
-  const { namespace = "default" } = options;
   for (const file of await readFiles(files, options, streams)) {
     if ("error" in file) {
       problems.push({ file: file.name, message: file.error });
@@ -88,7 +87,8 @@ export async function readDocuments(
         continue;
       }
       const corrected = { ...(isObject(document) && document), apiVersion, kind };
-      const result = kind === "MlflowServer" ? validate(corrected) : validateAccess(corrected);
+      const result =
+        kind === "MlflowServer" ? validate(corrected, options.namespace) : validateAccess(corrected, options.namespace);
       const sourceText = (path: string) => textOfField(position, path);
       const rejected = "fields" in result ? problemTexts(result.fields, { ...result, document, sourceText }) : [];
       const located = [...identity.problems, ...rejected].map(({ field, text }) => ({
@@ -101,14 +101,12 @@ export async function readDocuments(
       if (identity.problems.length > 0) continue;
       const location = `${file.name}:${position.line}`;
       if ("server" in result) {
-        const server = withNamespace(result.server, namespace);
-        locations.set(server, location);
-        servers.push(server);
+        locations.set(result.server, location);
+        servers.push(result.server);
       }
       if ("access" in result) {
-        const access = withNamespace(result.access, namespace);
-        locations.set(access, location);
-        accesses.push(access);
+        locations.set(result.access, location);
+        accesses.push(result.access);
       }
     }
   }
@@ -132,10 +130,6 @@ export async function documentsOf(
 /** `mlflow.yaml:12: MlflowServer/mlflow: spec.version: …` */
 export function problemText({ file, line, object, message }: DocumentProblem): string {
   return [line === undefined ? file : `${file}:${line}`, ...(object === undefined ? [] : [object]), message].join(": ");
-}
-
-function withNamespace<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, namespace: string): T {
-  return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } };
 }
 
 function isNamespace(document: unknown): document is Namespace {

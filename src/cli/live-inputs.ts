@@ -26,7 +26,7 @@ export async function liveInputs(
   server: MlflowServer,
   installation: Installation,
 ): Promise<LiveInputs> {
-  const { name, namespace = "default" } = server.metadata;
+  const { name, namespace } = server.metadata;
   const placeholders = placeholderInputs(server, installation);
   const notes: string[] = [];
 
@@ -113,7 +113,7 @@ async function availableRoutes(client: ApiClient, namespace: string): Promise<Re
 
 /** The workspaces of a server; undefined where the user is not allowed to list namespaces. */
 async function workspacesIn(client: ApiClient, server: MlflowServer): Promise<readonly string[] | undefined> {
-  const labelSelector = `${label.workspaceOf}=${server.metadata.namespace ?? "default"}`;
+  const labelSelector = `${label.workspaceOf}=${server.metadata.namespace}`;
   try {
     const list = await client.request<{ items?: Namespace[] | null }>({
       method: "GET",

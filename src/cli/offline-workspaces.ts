@@ -29,7 +29,7 @@ export function offlineWorkspaces(
   for (const { metadata, spec } of accesses) {
     const { name, namespace } = spec.serverRef;
     const server = servers.find(({ metadata: its }) => its.name === name && its.namespace === namespace);
-    if (server !== undefined) assume(metadata.namespace ?? "default", server);
+    if (server !== undefined) assume(metadata.namespace, server);
   }
   return [...known.values(), ...assumed.values()]
     .map((namespace) => ({
@@ -47,6 +47,6 @@ export function offlineWorkspaces(
 }
 
 function optedIn(name: string, { metadata, spec }: MlflowServer): Namespace {
-  const labels = { ...spec.workspaces?.selector?.matchLabels, [label.workspaceOf]: metadata.namespace ?? "default" };
+  const labels = { ...spec.workspaces?.selector?.matchLabels, [label.workspaceOf]: metadata.namespace };
   return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
 }

@@ -89,7 +89,7 @@ export function configurationNotes(collector: Collector): string[] {
 function caNote({ server, namespace }: Collector, { secretRef, configMapRef }: CertificateAuthority): string {
   const object = secretRef === undefined ? `ConfigMap/${configMapRef?.name}` : `Secret/${secretRef.name}`;
   const { key = "ca.crt" } = secretRef ?? configMapRef ?? {};
-  const home = server.metadata.namespace ?? "default";
+  const home = server.metadata.namespace;
   const copy = home === namespace ? "" : `, a copy of the one in namespace ${home}`;
   return `${collectorFiles.issuerCa} is the key ${key} of ${object}${copy}.`;
 }

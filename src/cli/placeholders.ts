@@ -39,7 +39,7 @@ function placeholderReferences({ metadata, spec }: MlflowServer): References {
   const secrets = new Map<string, Secret>();
   const configMaps = new Map<string, ConfigMap>();
   for (const { kind, name, keys } of referencesOf(spec)) {
-    const objectMeta = { name, namespace: metadata.namespace ?? "default" };
+    const objectMeta = { name, namespace: metadata.namespace };
     const data = Object.fromEntries(keys.map((key) => [key, `FROM-Secret-${name}-${key}`]));
     if (kind === "ConfigMap") configMaps.set(name, { apiVersion: "v1", kind, metadata: objectMeta, data });
     else {

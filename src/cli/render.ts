@@ -125,7 +125,7 @@ function renderedObjects(server: MlflowServer, installation: Installation): Rend
 
 /** The objects of a server, with a namespace and a uid. */
 function manifestsOf(server: MlflowServer, installation: Installation): Manifest[] {
-  const { uid = "00000000-0000-0000-0000-000000000000", namespace = "default" } = server.metadata;
+  const { uid = "00000000-0000-0000-0000-000000000000", namespace } = server.metadata;
   const complete = { ...server, metadata: { ...server.metadata, uid, namespace } };
   return Object.values(desired(resolve(placeholderInputs(complete, installation)))).flat();
 }
@@ -204,7 +204,7 @@ const byName: readonly (readonly [kind: Kind, name: (server: string) => string, 
 
 /** What an object of a server is for, in a few words. */
 export function purposeOf({ kind, metadata: { name } }: KubeObject, { metadata: server }: MlflowServer): string {
-  if (name === objectNames.reviewerBinding(server.namespace ?? "default", server.name))
+  if (name === objectNames.reviewerBinding(server.namespace, server.name))
     return "permission of the pods to review access of users";
   const named = byName.find(([ofKind, nameOf]) => ofKind === kind && nameOf(server.name) === name);
   return named?.[2] ?? Object.entries(byKind).find(([of]) => of === kind)?.[1] ?? "";

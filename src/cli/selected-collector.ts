@@ -8,7 +8,7 @@ export function collectorOf(server: MlflowServer, options: CollectorOptions): Co
   const { tokenUrl, user, scope: scopes = [], experiment, image, serverCa } = options;
   const identity = collectorIdentity(options);
   const [writer] = server.spec.traces?.writers ?? [];
-  const namespace = identity?.namespace ?? writer?.namespace ?? server.metadata.namespace ?? "default";
+  const namespace = identity?.namespace ?? writer?.namespace ?? server.metadata.namespace;
   const name = identity?.name ?? writer?.serviceAccount ?? "otel-collector";
   if (!/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name))
     throw new Error(`${name} is not a valid name of a Service: set --collector <namespace>/<name>`);

@@ -64,7 +64,7 @@ export interface ConditionSummary {
 /** Returns what `status` shows of a server. Texts of other programs are on one line, without control characters. */
 export function statusView({ server, pods, jobs, events }: StatusFacts): StatusView {
   const { metadata, spec, status = {} } = server;
-  const { name, namespace = "default" } = metadata;
+  const { name, namespace } = metadata;
   const { migration, rollout, workspaces } = status;
   return {
     namespace,

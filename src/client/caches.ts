@@ -153,7 +153,7 @@ export function caches(options: CachesOptions): Caches {
   /** The servers that need an optional kind. */
   function needing(kind: Kind, scope: string | undefined): Key[] {
     return [...(servers.get(scope ?? "")?.all() ?? [])].flatMap(({ metadata, spec }) =>
-      needsKind(spec, kind) ? [{ namespace: metadata.namespace ?? "", name: metadata.name }] : [],
+      needsKind(spec, kind) ? [{ namespace: metadata.namespace, name: metadata.name }] : [],
     );
   }
 
@@ -164,7 +164,7 @@ export function caches(options: CachesOptions): Caches {
 
   /** Updates the indexes by which a server affects other objects. */
   function noted(server: MlflowServer, before: MlflowServer | undefined, isGone = false): void {
-    const { namespace = "", name } = server.metadata;
+    const { namespace, name } = server.metadata;
     addresses.noted({ namespace, name }, isGone ? undefined : server);
     if (isGone || isOtherServer(server, before)) workspaces.touched(server);
   }
@@ -241,7 +241,7 @@ export function caches(options: CachesOptions): Caches {
     const ofServers = store<MlflowServer>(
       (change, server, before) => {
         if (server.metadata.generation !== before?.metadata.generation) definitionMayHaveChanged();
-        const key = { namespace: server.metadata.namespace ?? "", name: server.metadata.name };
+        const key = { namespace: server.metadata.namespace, name: server.metadata.name };
         if (listed.has(scope ?? "") && change !== "deleted") void open(scope);
         if (isReady(scope)) onServer(key);
         noted(server, before, change === "deleted");
@@ -345,7 +345,7 @@ export function caches(options: CachesOptions): Caches {
     secrets,
     configMaps,
     reported: (server) => {
-      const { namespace = "", name } = server.metadata;
+      const { namespace, name } = server.metadata;
       const before = serversOf(namespace)?.get({ namespace, name });
       const answer = cachedServer(trimmed(server));
       serversOf(namespace)?.wrote(answer, false);

@@ -52,7 +52,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
   const guard = schemaGuard(options.client, (kind, skew) => {
     options.onSkew?.(kind, skew);
     for (const { metadata } of cache.servers())
-      options.onServer({ namespace: metadata.namespace ?? "", name: metadata.name });
+      options.onServer({ namespace: metadata.namespace, name: metadata.name });
     for (const namespace of cache.workspaces.all()) options.onWorkspace?.(namespace);
   });
   const probes = prober(options.onServer, options.probeTiming, options.probe);

@@ -46,7 +46,7 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
   const bindings = store<Owned>((_change, { metadata }) => onWorkspace(metadata.namespace ?? ""), {
     byNamespace: true,
   });
-  const accesses = store<MlflowWorkspaceAccess>((_change, { metadata }) => onWorkspace(metadata.namespace ?? ""), {
+  const accesses = store<MlflowWorkspaceAccess>((_change, { metadata }) => onWorkspace(metadata.namespace), {
     byNamespace: true,
     isCustom: true,
   });
@@ -75,13 +75,13 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
         ...[...optedInNamespaces.all()].map(({ metadata }) => metadata.name),
         ...[...bindings.all(), ...accesses.all()].map(({ metadata }) => metadata.namespace ?? ""),
       ]),
-    touched: ({ metadata: { namespace = "", name } }) => {
+    touched: ({ metadata: { namespace, name } }) => {
       const affected = [
         ...optedInNamespaces.of(namespace).map(({ metadata }) => metadata.name),
         ...bindings.ofServer({ namespace, name }).map(({ metadata }) => metadata.namespace ?? ""),
         // An MlflowWorkspaceAccess reports whether its server exists, even if its namespace has not opted in.
         ...[...accesses.all()].flatMap(({ metadata, spec: { serverRef } }) =>
-          serverRef.namespace === namespace && serverRef.name === name ? [metadata.namespace ?? ""] : [],
+          serverRef.namespace === namespace && serverRef.name === name ? [metadata.namespace] : [],
         ),
       ];
       for (const affectedNamespace of new Set(affected)) onWorkspace(affectedNamespace);

@@ -31,6 +31,11 @@ export interface ObjectMeta {
   managedFields?: FieldManager[];
 }
 
+/** The metadata of an object in a namespace, as the API server returns it. */
+export interface NamespacedMeta extends ObjectMeta {
+  namespace: string;
+}
+
 /** Any Kubernetes object, desired (a manifest) or observed. */
 export interface KubeObject {
   apiVersion: string;

@@ -26,7 +26,7 @@ export function addressesIn(server: MlflowServer, { clusterDomain }: Pick<Instal
   const external = externalAddressOf(server);
   const serviceURL = serviceUrl(server);
   const service = objectNames.service(server.metadata.name);
-  const qualified = `${service}.${server.metadata.namespace ?? "default"}`;
+  const qualified = `${service}.${server.metadata.namespace}`;
   return {
     scheme: server.spec.server?.tls === undefined ? "http" : "https",
     serviceURL,
@@ -62,5 +62,5 @@ export function sessionCookieName(
 ): string {
   // With these prefixes browsers accept the cookie by https only; `__Host-` requires the path `/`.
   const prefix = addresses.prefix === "" ? "__Host-" : "__Secure-";
-  return `${isSecure ? prefix : ""}_${metadata.namespace ?? "default"}_${objectNames.service(metadata.name)}`;
+  return `${isSecure ? prefix : ""}_${metadata.namespace}_${objectNames.service(metadata.name)}`;
 }

@@ -41,7 +41,7 @@ export function ownedMetadata(server: Owner, name: string, component: Component 
 
 /** Returns the metadata of an object that is retained after the server; a server with the same name reuses it by its labels. */
 export function retainedMetadata(server: Owner, name: string, component: Component = "server"): ObjectMeta {
-  return { name, namespace: server.metadata.namespace ?? "default", labels: labels(server, component) };
+  return { name, namespace: server.metadata.namespace, labels: labels(server, component) };
 }
 
 /**
@@ -49,7 +49,7 @@ export function retainedMetadata(server: Owner, name: string, component: Compone
  * across namespaces: labels name the server, and the server's finalizer is removed after the object.
  */
 export function crossNamespaceMetadata(server: Owner, name: string, namespace?: string): ObjectMeta {
-  const own = { ...labels(server), [label.serverNamespace]: server.metadata.namespace ?? "default" };
+  const own = { ...labels(server), [label.serverNamespace]: server.metadata.namespace };
   return { name, ...(namespace !== undefined && { namespace }), labels: own };
 }
 

@@ -101,12 +101,12 @@ export const tracesPort = 4318;
 /** Returns the URL of the server for clients in the cluster. */
 export function serviceUrl({ metadata, spec }: MlflowServer): string {
   const scheme = spec.server?.tls === undefined ? "http" : "https";
-  return `${scheme}://${objectNames.service(metadata.name)}.${metadata.namespace ?? "default"}:${port}`;
+  return `${scheme}://${objectNames.service(metadata.name)}.${metadata.namespace}:${port}`;
 }
 
 /** Returns the URL for traces of workloads in the mesh, which need no credential, if the server has a listener. */
 export function listenerUrl({ metadata }: MlflowServer): string {
-  return `http://${objectNames.listener(metadata.name)}.${metadata.namespace ?? "default"}:${tracesPort}/v1/traces`;
+  return `http://${objectNames.listener(metadata.name)}.${metadata.namespace}:${tracesPort}/v1/traces`;
 }
 
 /** Returns the names of the objects in the server's namespace, except Jobs and pods. */

@@ -98,7 +98,7 @@ export interface WorkspaceSettings {
 export function resolveBase(inputs: Inputs): ServerBase {
   const { server, installation, references } = inputs;
   const { metadata, spec } = server;
-  const { name, namespace = "default" } = metadata;
+  const { name, namespace } = metadata;
   const names = namesOf(name, namespace);
   const addresses = addressesIn(server, installation);
   const { networkPolicy = {}, autoscaling, podDisruptionBudget = {} } = spec;

@@ -23,7 +23,7 @@ export function needsOptIn(spec: MlflowServerSpec): boolean {
 
 /** Returns the labels of the server's workspaces: the opt-in label of the namespace, and the selector of the spec. */
 export function workspaceLabels({ metadata, spec }: MlflowServer): Readonly<Record<string, string>> {
-  return { ...spec.workspaces?.selector?.matchLabels, [label.workspaceOf]: metadata.namespace ?? "default" };
+  return { ...spec.workspaces?.selector?.matchLabels, [label.workspaceOf]: metadata.namespace };
 }
 
 /**

@@ -73,7 +73,7 @@ export function isRoute(object: Owned): object is Ingress | HTTPRoute {
 }
 
 function wantedRoutes(server: MlflowServer, kinds: ReadonlySet<RouteKind>): (Ingress | HTTPRoute)[] {
-  const { name, namespace = "default" } = server.metadata;
+  const { name, namespace } = server.metadata;
   const of = { owner: server, names: namesOf(name, namespace), routes: routesOf(server, kinds) };
   const wanted = [httpRoute(of), ingress(of)];
   return wanted.filter((each) => each !== undefined).map(withAppliedFieldsHash);

@@ -39,6 +39,6 @@ export function isBlocked({ metadata, status }: MlflowServer): boolean {
 
 /** Sort key: the age, then the name. */
 function rank({ metadata }: MlflowServer): string {
-  const { namespace = "default", name, creationTimestamp = "" } = metadata;
+  const { namespace, name, creationTimestamp = "" } = metadata;
   return `${creationTimestamp} ${keyText({ namespace, name })}`;
 }

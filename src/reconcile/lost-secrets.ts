@@ -36,7 +36,7 @@ export async function lostSecrets(
   const found = await Promise.all(
     generated.map(async ({ name, keys }): Promise<LostSecret[]> => {
       if (!wasUsed(name, server, owned) || isReplaced(name, server)) return [];
-      const namespace = server.metadata.namespace ?? "default";
+      const namespace = server.metadata.namespace;
       const live =
         owned.find((object): object is Secret => object.kind === "Secret" && object.metadata.name === name) ??
         (await cluster.read({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace } }));

@@ -28,7 +28,7 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
   }
   const sorted = ready.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   for (const pod of sorted) {
-    const message = notEnrolledReason[mode](pod, metadata.namespace ?? "default");
+    const message = notEnrolledReason[mode](pod, metadata.namespace);
     if (message === undefined) continue;
     if (isOutdated(pod, mode)) {
       return {
@@ -43,7 +43,7 @@ export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): C
 
 /** Why a terminating pod may still serve requests that bypass the mesh, or undefined. Such a pod is not a fault. */
 export function terminatingPodProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
-  const { namespace = "default" } = server.metadata;
+  const { namespace } = server.metadata;
   const pod = owned.find(
     (object): object is Pod =>
       object.kind === "Pod" &&

@@ -96,7 +96,7 @@ export function bindingProblem(server: MlflowServer, live: Service | undefined):
     return { reason: "MeshProgressing", message: `Service/${name} is being bound to the waypoint` };
   }
   const condition = live.status?.conditions?.find(({ type }) => type === "istio.io/WaypointBound");
-  const waypoint = `${server.metadata.namespace ?? "default"}/${objectNames.waypoint(server.metadata.name)}`;
+  const waypoint = `${server.metadata.namespace}/${objectNames.waypoint(server.metadata.name)}`;
   if (condition?.status === "True" && condition.message?.includes(waypoint)) return undefined;
   const what = condition === undefined ? "Istio has not reported this condition" : conditionText(condition);
   return {

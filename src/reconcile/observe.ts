@@ -28,7 +28,7 @@ export async function observe(
   installation: Installation,
   now: Date,
 ): Promise<ObservedState> {
-  const { name, namespace = "default" } = server.metadata;
+  const { name, namespace } = server.metadata;
   const labelled = cluster.owned({ namespace, name });
   const isUnmanaged = (object: Owned) => object.kind !== "Pod" && ownershipOf(object, server) === "unmanaged";
   const owned = labelled.filter((object) => !isUnmanaged(object));

@@ -15,7 +15,7 @@ export type Ownership = "owned" | "terminating" | "unmanaged";
 
 /** Whether an object is in another namespace than the server or cluster-scoped, so that it cannot have an owner reference to it. */
 export function isCrossNamespace(object: Pick<Owned, "metadata">, server: Pick<MlflowServer, "metadata">): boolean {
-  return object.metadata.namespace !== (server.metadata.namespace ?? "default");
+  return object.metadata.namespace !== server.metadata.namespace;
 }
 
 /** Ownership by an owner reference with the server's uid, or by labels for objects that outlive servers or are outside its namespace. */
@@ -121,7 +121,7 @@ export function isStored(object: Owned, server: MlflowServer): boolean {
 /** Whether both labels, which together identify a server in the cluster, are those of the server. */
 function hasServerLabels({ metadata }: Owned, server: MlflowServer): boolean {
   const { [label.server]: name, [label.serverNamespace]: namespace } = metadata.labels ?? {};
-  return name === server.metadata.name && namespace === (server.metadata.namespace ?? "default");
+  return name === server.metadata.name && namespace === server.metadata.namespace;
 }
 
 /** Whether an object has one of the two labels. A removed one is restored. */

@@ -88,7 +88,7 @@ async function rejectSpec(
   { cause, isHidden }: SpecProblem,
   now: Date,
 ): Promise<Outcome> {
-  const { namespace = "default", name } = server.metadata;
+  const { namespace, name } = server.metadata;
   const again = isHidden ? { againInSeconds: hiddenSeconds } : {};
   const outcome: Outcome = { state: "stalled", cause, isUnread: true, ...again };
   if (isHidden) await cluster.recordEvent(server, { type: "Warning", action: "Reconcile", ...cause });
@@ -151,7 +151,7 @@ function migrationAfterWrites(
 ): Migration {
   const { create } = migration;
   if (create === undefined) return migration;
-  const { namespace = "default", name } = server.metadata;
+  const { namespace, name } = server.metadata;
   const key = { namespace, name };
   const isCreated = cluster
     .owned(key)

@@ -18,7 +18,7 @@ const maxPods = 3;
 
 /** The endpoints of a server at which the mesh must deny clients that are not writers, such as the operator. */
 export function tracesEndpoints(server: MlflowServer, owned: readonly Owned[]): TracesEndpoint[] {
-  const { name, namespace = "default" } = server.metadata;
+  const { name, namespace } = server.metadata;
   const inPod = servingPort(server);
   const own = [service(objectNames.service(name), namespace, port), ...pods("server", inPod, owned)];
   if (listenerOf({ owned, server }) === undefined) return own;

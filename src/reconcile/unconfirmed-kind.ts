@@ -18,7 +18,7 @@ export function unconfirmedKind(
   cluster: Pick<Cluster, "knows">,
   { spec, status, metadata }: MlflowServer,
 ): Kind | undefined {
-  const { namespace = "default" } = metadata;
+  const { namespace } = metadata;
   return optionalKinds.find((kind) => {
     const { type, without } = conditions[kind];
     const condition = status?.conditions?.find((each) => each.type === type);

@@ -22,7 +22,7 @@ function memberOf(
   starting: ReadonlySet<string>,
   server: MlflowServer,
 ): UpgradeMember | undefined {
-  const { namespace = "default", name, deletionTimestamp } = server.metadata;
+  const { namespace, name, deletionTimestamp } = server.metadata;
   // An administrator can pause a failed server to leave it out.
   if (deletionTimestamp !== undefined || isPaused(server)) return undefined;
   if (otherOperator(cluster, server) !== undefined) return undefined;

@@ -8,8 +8,7 @@ import { difference } from "./difference.ts";
 import type { Migration } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { isPaused } from "./pause.ts";
-import type { UpgradeDecision, UpgradeMember } from "./upgrade.ts";
-import { decideUpgrade } from "./upgrade.ts";
+import { decideUpgrade, type UpgradeDecision, type UpgradeMember } from "./upgrade.ts";
 import { markerIn, markerText } from "./upgrade-marker.ts";
 
 /**
@@ -84,7 +83,7 @@ const pausedTurn: UpgradeDecision = {
 
 /** Whether this server can be updated now. Evaluated again immediately before the write. */
 export function upgradeDecision({ server, upgradeMembers, installation, now }: ObservedState): UpgradeDecision {
-  const { namespace = "default", name } = server.metadata;
+  const { namespace, name } = server.metadata;
   const { upgrade } = installation;
   if (isPaused(server)) return pausedTurn;
   if (upgrade === undefined || upgradeMembers === undefined) return { mayStart: true };
@@ -94,7 +93,7 @@ export function upgradeDecision({ server, upgradeMembers, installation, now }: O
 /** The marker of an upgrade that starts now. */
 export function startMarker({ server, upgradeMembers, installation, now }: ObservedState): string {
   const isSelf = (member: UpgradeMember) =>
-    member.name === server.metadata.name && member.namespace === (server.metadata.namespace ?? "default");
+    member.name === server.metadata.name && member.namespace === server.metadata.namespace;
   const wasReady = upgradeMembers?.().find(isSelf)?.isCanary === true;
   const revision = installation.upgrade?.revision ?? "";
   return markerText({ revision, phase: "Started", startTime: now.toISOString(), wasReady });

@@ -94,7 +94,7 @@ export function controller(options: ControllerOptions): Controller {
     probe: options.probe,
     onServer,
     onWorkspace: workspaces.changed,
-    summaries: ({ metadata: { namespace = "default", name, generation = 0 } }) =>
+    summaries: ({ metadata: { namespace, name, generation = 0 } }) =>
       workspaces.summary({ key: { namespace, name }, generation }),
     onEventsReadError: (error) => log.warn({ error }, "cannot read Events; conditions do not quote them"),
     onSkew: (kind, { missing, isSame }) => {
@@ -175,7 +175,7 @@ export function controller(options: ControllerOptions): Controller {
     const previous = problems;
     problems = new Map();
     for (const server of connection.servers()) {
-      const { namespace = "", name } = server.metadata;
+      const { namespace, name } = server.metadata;
       const key = keyText({ namespace, name });
       const problem = connection.watchProblem(server);
       if (problem !== undefined) problems.set(key, problem);

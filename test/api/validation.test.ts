@@ -19,12 +19,15 @@ function problems(document: unknown): readonly string[] {
 /** test/apiserver/admission compares the messages with those of a real API server. */
 describe("validation without a cluster", () => {
   for (const [title, document] of Object.entries(rightDocuments)) {
-    test(`accepts ${title} and only adds the default of replicas`, () => {
+    test(`accepts ${title} and only adds the defaults of replicas and namespace`, () => {
       const result = validate(document);
       assert.ok("server" in result, problems(document).join("\n"));
       assert.deepEqual(
         result.server,
-        changed({ replicas: 1, ...document }, { replicas: undefined, ...replicasOf(document) }),
+        changed(
+          { replicas: 1, ...document },
+          { replicas: undefined, ...replicasOf(document), "metadata.namespace": "default" },
+        ),
       );
     });
   }
@@ -91,8 +94,10 @@ function problemsOfAccess(document: unknown): readonly string[] {
 }
 
 describe("validation of a MlflowWorkspaceAccess without a cluster", () => {
-  test("accepts the one with every field unchanged", () => {
-    assert.deepEqual(validateAccess(access), { access });
+  test("accepts the one with every field, and only adds the namespace", () => {
+    assert.deepEqual(validateAccess(access), { access: changed(access, { "metadata.namespace": "default" }) });
+    const inNamespace = changed(access, { "metadata.namespace": "team-a" });
+    assert.deepEqual(validateAccess(inNamespace, "team-b"), { access: inNamespace });
   });
 
   test("rejects every wrong one, with the remedy", () => {

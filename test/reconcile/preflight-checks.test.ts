@@ -285,7 +285,7 @@ describe("several problems", () => {
 
   test("of each example: all missing references are reported, each once", async () => {
     for (const { file, documents } of await examples()) {
-      for (const result of documents.map(validate)) {
+      for (const result of documents.map((document) => validate(document))) {
         if (!("server" in result)) continue;
         const wanted = referencesOf(result.server.spec).filter(({ optional }) => !optional);
         const names = (reference: (typeof wanted)[number]) => `${reference.kind} ${reference.name}`;

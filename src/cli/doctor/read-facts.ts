@@ -27,7 +27,7 @@ export async function readFacts({
   probe,
   keepsValues,
 }: DoctorInputs): Promise<{ readonly facts: DoctorFacts; readonly content: ReferencedContent }> {
-  const { name, namespace = "default" } = server.metadata;
+  const { name, namespace } = server.metadata;
   const list = <T>(path: string, plural: string, selectors = {}) =>
     readList<T>(client, { path, text: `${plural} in namespace ${namespace}` }, selectors);
   const object = <T>(path: string, text: string) => readObject<T>(client, { path, text });

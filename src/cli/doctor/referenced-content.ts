@@ -35,7 +35,7 @@ export async function referencedContent(
   server: MlflowServer,
   keepsValues: boolean,
 ): Promise<ReferencedContent> {
-  const { name, namespace = "default" } = server.metadata;
+  const { name, namespace } = server.metadata;
   const caBundles: string[] = [];
   const secrets: SecretData[] = [];
   const references: ReferenceFacts[] = [];

@@ -77,7 +77,7 @@ function accessStateOf(access: MlflowWorkspaceAccess, view: AccessView): AccessS
   const problem = view.problems.get(access);
   if (problem !== undefined) return { state: "stalled", ...problem.cause };
   const { serverRef, role, subjects, expiresAt } = access.spec;
-  const place = access.metadata.namespace ?? "default";
+  const place = access.metadata.namespace;
   if (isExpired(access, now)) {
     return {
       state: "stalled",

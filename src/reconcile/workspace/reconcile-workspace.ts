@@ -143,9 +143,8 @@ function causeOf({ subject, role, older, olderRoles }: GrantConflict): Cause {
   };
 }
 
-function textOf({ metadata }: { metadata: { namespace?: string; name: string } }): string {
-  const key: Key = { namespace: metadata.namespace ?? "default", name: metadata.name };
-  return keyText(key);
+function textOf({ metadata: { namespace, name } }: { readonly metadata: Key }): string {
+  return keyText({ namespace, name });
 }
 
 function againIn(

@@ -38,7 +38,7 @@ export function summaryOf(
   server: MlflowServer,
   { optedInNamespaces, namespace, state, failure = () => undefined }: WorkspaceView,
 ): WorkspaceSummary {
-  const key: Key = { namespace: server.metadata.namespace ?? "default", name: server.metadata.name };
+  const key: Key = { namespace: server.metadata.namespace, name: server.metadata.name };
   const served = workspacesOf(server, optedInNamespaces).filter(
     (name) => namespace(name)?.metadata.deletionTimestamp === undefined,
   );

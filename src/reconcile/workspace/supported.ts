@@ -1,5 +1,6 @@
 import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
 import { label } from "../../kube/names.ts";
+import type { Key } from "../../kube/object.ts";
 import { clusterRoleName, isWorkspaceRole } from "../../kube/workspace-roles.ts";
 import { subjectKey } from "../../resources/workspace/grant.ts";
 import type { WorkspaceObject } from "./workspace-cluster.ts";
@@ -22,9 +23,9 @@ export function supportedIn(
   };
 }
 
-function isOf({ metadata }: WorkspaceObject, server: { readonly namespace?: string; readonly name: string }): boolean {
+function isOf({ metadata }: WorkspaceObject, server: Key): boolean {
   const { [label.server]: name, [label.clientOf]: host, [label.serverNamespace]: namespace } = metadata.labels ?? {};
-  return (name ?? host) === server.name && namespace === (server.namespace ?? "default");
+  return (name ?? host) === server.name && namespace === server.namespace;
 }
 
 function kept(access: MlflowWorkspaceAccess, granted: readonly WorkspaceObject[]): MlflowWorkspaceAccess[] {

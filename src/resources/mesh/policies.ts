@@ -13,7 +13,7 @@ function principal({ spec }: MlflowServer, namespace: string, serviceAccount: st
 
 /** Returns the principal of the waypoint: Istio names its ServiceAccount after the Gateway. */
 function waypointPrincipal(server: MlflowServer): string {
-  return principal(server, server.metadata.namespace ?? "default", objectNames.waypoint(server.metadata.name));
+  return principal(server, server.metadata.namespace, objectNames.waypoint(server.metadata.name));
 }
 
 /** Returns the principals of the workloads that can write traces. */

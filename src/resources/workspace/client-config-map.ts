@@ -35,6 +35,6 @@ function clientLabels({ metadata }: MlflowServer): Record<string, string> {
     [label.application]: "mlflow",
     [label.managedBy]: manager,
     [label.clientOf]: metadata.name,
-    [label.serverNamespace]: metadata.namespace ?? "default",
+    [label.serverNamespace]: metadata.namespace,
   };
 }

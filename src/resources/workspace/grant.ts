@@ -77,7 +77,7 @@ function hasLabels({ metadata }: Namespace, labels: Readonly<Record<string, stri
 
 /** Whether an access references this server. */
 export function isServerOf({ spec }: MlflowWorkspaceAccess, { metadata }: MlflowServer): boolean {
-  return spec.serverRef.name === metadata.name && spec.serverRef.namespace === (metadata.namespace ?? "default");
+  return spec.serverRef.name === metadata.name && spec.serverRef.namespace === metadata.namespace;
 }
 
 /** Whether a grant has expired. */

@@ -22,7 +22,7 @@ export function roleBindings(namespace: string, grants: readonly Grant[]): RoleB
 
 /** Returns the name of the RoleBinding of a server and role. */
 export function nameOf({ metadata }: Grant["server"], role: Grant["role"]): string {
-  return objectNames.roleBinding(metadata.namespace ?? "default", metadata.name, role);
+  return objectNames.roleBinding(metadata.namespace, metadata.name, role);
 }
 
 function distinct(subjects: readonly Subject[]): Subject[] {
