@@ -10,7 +10,7 @@ export interface LoggedRun {
   readonly runId: string;
 }
 
-/** Runs log-a-run.py in a pod beside the server as its administrator, and reports its output. */
+/** Runs log-a-run.py in a pod next to the server as its administrator, and reports its output. */
 export async function logRun(kubectl: Kubectl, server: MlflowServer, say: (line: string) => void): Promise<LoggedRun> {
   const { name, namespace = "default" } = server.metadata;
   const pods = ["--namespace", namespace];

@@ -21,7 +21,7 @@ def request_status(login, expected):
 
 
 say(f"without credentials: {request_status(None, 401)}")
-say(f"as {username} with the former default password: {request_status((username, 'password1234'), 401)}")
+say(f"as {username} with the previous default password: {request_status((username, 'password1234'), 401)}")
 say(f"as {username} with the generated password: {request_status((username, password), 200)}")
 say("loading the MLflow client, which takes a while")
 

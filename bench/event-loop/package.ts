@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { succeeded } from "../../test/control-plane/completed.ts";
 
-/** Installs @dot-i/k8s-operator, which is not a dependency of this project, beside the implementations that use it. */
+/** Installs @dot-i/k8s-operator, which is not a dependency of this project, next to the implementations that use it. */
 export async function installPackage(say: (line: string) => void): Promise<void> {
   const cwd = fileURLToPath(new URL("k8s-operator", import.meta.url));
   if (existsSync(join(cwd, "node_modules/@dot-i/k8s-operator"))) return;

@@ -69,7 +69,7 @@ CONNECT_SECONDS = 10
 CONNECT_ATTEMPTS = 3
 # Several times the size of a new SQLite database.
 SQLITE_SPARE = 16 << 20
-# A copy of an SQLite database that is being migrated, beside it.
+# A copy of an SQLite database that is being migrated, next to it.
 COPY_SUFFIX = ".migrating"
 # Maximum number of copies, if the database is written to after a copy was made.
 COPY_ATTEMPTS = 5
@@ -502,7 +502,7 @@ def require_schema(target: Store, connection: Connection) -> None:
 
 
 def require_character_set(target: Store, connection: Connection) -> None:
-    """Raises Failure if a MySQL database cannot store all characters: some names would be rejected, and migrations fail half way."""
+    """Raises Failure if a MySQL database cannot store all characters: some names would be rejected, and migrations fail partway."""
     from sqlalchemy import text
 
     if target.backend != "mysql":
@@ -515,7 +515,7 @@ def require_character_set(target: Store, connection: Connection) -> None:
     raise Failure(
         "UnsupportedCharacterSet",
         f"Connecting: the {target.place} has the character set {shown}, so MLflow could not store all names, and later migrations"
-        " would fail half way. Nothing was changed. If it is empty, ALTER DATABASE … CHARACTER SET utf8mb4; otherwise convert its"
+        " would fail partway. Nothing was changed. If it is empty, ALTER DATABASE … CHARACTER SET utf8mb4; otherwise convert its"
         " tables first (ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4).",
     )
 
@@ -791,7 +791,7 @@ def migrate_auth(target: Store) -> None:
         raise Failure(
             "AdminPasswordRejected",
             f'MLflow does not accept the password of its first admin "{username}". Set one with at least'
-            " 12 characters, and not MLflow's former default.",
+            " 12 characters, and not MLflow's previous default.",
         )
     auth.create_admin_user(username, password)
     log(f'auth: admin "{username}" {"exists" if existed else "created"}')

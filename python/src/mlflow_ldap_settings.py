@@ -1,4 +1,4 @@
-"""The operator's settings for the directory: ldap.json, beside this module."""
+"""The operator's settings for the directory: ldap.json, next to this module."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ function examples(command: Command): string[] {
       ];
 }
 
-/** Text in a cell: borders and HTML are escaped outside of code. */
+/** Text in a cell: borders and HTML are escaped outside code. */
 function cell(text: string): string {
   const parts = text.replaceAll("\n", " ").split(/(`[^`]*`)/);
   return parts

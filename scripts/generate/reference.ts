@@ -197,7 +197,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `|${" --- |".repeat(head.length)}`, ...rows.map(line), ""];
 }
 
-/** Text in a cell: cell borders and HTML are escaped, outside of code. */
+/** Text in a cell: cell borders and HTML are escaped, outside code. */
 function cell(text: string): string {
   const parts = text.split(/(`[^`]*`)/);
   return parts

@@ -32,7 +32,7 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
   ],
   [
     /^spec\.artifactStore\.azureBlob\.(connectionString|accessKey|existingSecret|secretName)$/,
-    "use connectionStringSecretRef or accessKeySecretRef: {name: …, key: …} beside it: keys are in a Secret only",
+    "use connectionStringSecretRef or accessKeySecretRef: {name: …, key: …} next to it: keys are in a Secret only",
   ],
   [/^spec\.artifactStore\.s3\.(endpoint|url|endpointUrl)$/, "use spec.artifactStore.s3.endpointURL"],
   [/^spec\.artifactStore\.s3\.path$/, "use spec.artifactStore.s3.prefix"],
@@ -55,12 +55,12 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
   [/^spec\.backendStore\.databaseConnectionCheck$/, "use spec.backendStore.connectionCheck"],
   [
     /\.(postgresql|mysql)\.(user|username|password|existingSecret|secretName|passwordSecretRef)$/,
-    "use credentialsSecretRef: {name: …} beside it: the user name and the password are in a Secret only",
+    "use credentialsSecretRef: {name: …} next to it: the user name and the password are in a Secret only",
   ],
-  [/\.postgresql\.(ssl|sslmode|tls)$/, "use sslMode beside it, such as sslMode: verify-full"],
-  [/\.mysql\.(ssl|sslmode|sslMode|ssl_ca|ca)$/, "use tls beside it, such as tls: {mode: VerifyIdentity}"],
-  [/\.postgresql\.(schema|search_path|currentSchema)$/, "use searchPath beside it"],
-  [/\.(postgresql|mysql)\.(db|dbName|databaseName|name)$/, "use database beside it"],
+  [/\.postgresql\.(ssl|sslmode|tls)$/, "use sslMode next to it, such as sslMode: verify-full"],
+  [/\.mysql\.(ssl|sslmode|sslMode|ssl_ca|ca)$/, "use tls next to it, such as tls: {mode: VerifyIdentity}"],
+  [/\.postgresql\.(schema|search_path|currentSchema)$/, "use searchPath next to it"],
+  [/\.(postgresql|mysql)\.(db|dbName|databaseName|name)$/, "use database next to it"],
   [
     /\.basic\.(adminUsername|adminPassword|username|password|existingSecret)$/,
     "use adminCredentialsSecretRef: {name: …}: the user name and the password are in a Secret only",

@@ -183,7 +183,7 @@ export const reasons = {
     meaning:
       "A server did not become ready after an operator upgrade had changed its pods, so the operator changes no further servers.",
     remedy:
-      "Repair the server that the message names, exclude it with the annotation `mlflow-operator.dev/paused`, or install the former version of the operator.",
+      "Repair the server that the message names, exclude it with the annotation `mlflow-operator.dev/paused`, or install the previous version of the operator.",
   },
   GeneratedSecretLost: {
     meaning:

@@ -74,7 +74,7 @@ const generated = z.strictObject({
 });
 
 /**
- * A zod schema as a structural schema, without `additionalProperties: false`, which a CRD does not allow beside
+ * A zod schema as a structural schema, without `additionalProperties: false`, which a CRD does not allow next to
  * properties: the API server prunes unknown fields and, with strict field validation, rejects them.
  * Throws if the schema cannot be in a CRD, or a list has no list type.
  */

@@ -24,7 +24,7 @@ export function probeProblem(view: MeshView): Cause | undefined {
   };
 }
 
-/** After a restart of the operator, the former result stays valid until the first probe. */
+/** After a restart of the operator, the previous result stays valid until the first probe. */
 function wasEnforced(view: MeshView): boolean {
   const { owned, server } = view;
   const before = server.status?.conditions?.find(({ type }) => type === "MeshReady");

@@ -44,7 +44,7 @@ export const overdueSeconds = 3600;
 
 /**
  * Decides about the migration, by these rules:
- * - The schema is current if the last Job whose program may have run is the wanted one and has completed. `status.migration`
+ * - The schema is current if the last Job whose program may have run is the desired one and has completed. `status.migration`
  *   records that, so the Job itself may be deleted. An earlier completed Job does not count, because another one has run since.
  * - The record of a completed Job is replaced before another Job is created. Without a record the Job runs again, which
  *   changes nothing if the schema is current.
@@ -78,7 +78,7 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Obs
   if (known?.phase === "Complete" && isRejected(known, wanted)) return { ...report, ...rejected(known, wanted) };
   if (current !== undefined) return { ...report, ...ofCurrent(current, wanted, podsOf(current, pods)) };
   if (named !== undefined) {
-    const message = `Waiting until the former ${objectText(named)} is deleted.`;
+    const message = `Waiting until the previous ${objectText(named)} is deleted.`;
     return { ...report, ...pending(message), remove: notTerminating([named]) };
   }
   const isAgain = known?.phase === "Started" && known.job === wanted.metadata.name;
@@ -90,7 +90,7 @@ export function migrationOf(wanted: Job | undefined, { owned, record, now }: Obs
     const message = `Job/${wanted.metadata.name} was deleted before it completed. It is created again within ${recreationSeconds} s.`;
     return { ...report, ...pending(message), againInSeconds: waits };
   }
-  // If the new Job were deleted before it is observed, a former record would wrongly cover its changes.
+  // If the new Job were deleted before it is observed, a previous record would wrongly cover its changes.
   const hasCompleted = record?.phase === "Complete" || record?.previous !== undefined || jobs.some(isComplete);
   const isReplaced = isAgain && record?.attempt === known.attempt && record.previous === undefined;
   return { ...creation(wanted, known, now), ...(hasCompleted && !isReplaced && { isRecordedFirst: true }) };
@@ -213,7 +213,7 @@ function creation(wanted: Job, known: MigrationRecord | undefined, now: Date): M
   return { ...running(wanted), create: job, record: { ...record, previous } };
 }
 
-/** The time, but always later than the former attempt, because clocks of two operators differ. */
+/** The time, but always later than the previous attempt, because clocks of two operators differ. */
 function laterThan(former: string | undefined, now: Date): string {
   const after = former === undefined ? Number.NaN : Date.parse(former) + 1;
   return new Date(Number.isNaN(after) ? now.getTime() : Math.max(after, now.getTime())).toISOString();
@@ -265,7 +265,7 @@ function orphanedPod(pods: readonly Pod[], jobs: readonly Job[]): Decision | und
   );
 }
 
-/** The decision for the Job of the wanted name, which has not completed and has no running container. */
+/** The decision for the Job of the desired name, which has not completed and has no running container. */
 function ofCurrent(live: Job, wanted: Job, pods: readonly Pod[]): Decision {
   const text = objectText(live);
   if (live.metadata.deletionTimestamp !== undefined) return pending(`Waiting until ${text} and its pods are deleted.`);
@@ -354,7 +354,7 @@ function podsOf(job: Job, pods: readonly Pod[]): Pod[] {
   return pods.filter((pod) => isPodOf(pod, job));
 }
 
-/** The wanted Job with the pod template and annotations of the live one, which are never changed. */
+/** The desired Job with the pod template and annotations of the live one, which are never changed. */
 export function withLiveSpec(wanted: Job, live: Job): Job {
   const { backoffLimit, completions, parallelism } = wanted.spec;
   return {

@@ -13,7 +13,7 @@ import type { WorkspaceSummary } from "./workspace/summary.ts";
 /** The observed state of a reconciliation. Everything after `observe` is a pure function of it. */
 export interface ObservedState {
   readonly server: MlflowServer;
-  /** Objects that the operator applied for this server or a former one of its name, and their pods. */
+  /** Objects that the operator applied for this server or a previous one of its name, and their pods. */
   readonly owned: readonly Owned[];
   /** Unmanaged objects with the operator's labels, which are never changed. */
   readonly unmanaged: readonly Owned[];

@@ -22,7 +22,7 @@ export interface Outcome {
   readonly cause: Cause;
   /** The state of the migration; undefined if it was not checked. */
   readonly migration?: Migration;
-  /** Why the pods keep the template of a former version of the operator. */
+  /** Why the pods keep the template of a previous version of the operator. */
   readonly upgrade?: Cause;
   /** Objects have just been written: their events trigger the next reconciliation, which reports more. */
   readonly isInterim?: true;

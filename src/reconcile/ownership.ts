@@ -38,7 +38,7 @@ export function ownershipOf(object: Owned, server: MlflowServer): Ownership {
 const writersOfOrphans: readonly (string | undefined)[] = [manager, "kube-controller-manager"];
 
 /**
- * Whether a former server of the same name left an object when it was deleted with `--cascade=orphan`: older than this server, with both
+ * Whether a previous server of the same name left an object when it was deleted with `--cascade=orphan`: older than this server, with both
  * labels, without an owner, and written only by the operator. An object that another client created or changed is never adopted.
  */
 function isOrphan({ metadata }: Owned, server: MlflowServer): boolean {
@@ -69,7 +69,7 @@ export function namingConflictOf(object: Owned, server: MlflowServer): NamingCon
     case "owned":
       return undefined;
     case "terminating":
-      return { isTerminating: true, reason: "Progressing", message: `Waiting until the former ${place} is deleted` };
+      return { isTerminating: true, reason: "Progressing", message: `Waiting until the previous ${place} is deleted` };
     case "unmanaged":
       return {
         isTerminating: false,

@@ -52,7 +52,7 @@ export interface Plan {
   readonly conflict?: WriteConflict;
   /** The pods must wait for the opt-in of a namespace; running pods stay. */
   readonly missing?: Cause;
-  /** Why the pods keep the template of a former version of the operator. */
+  /** Why the pods keep the template of a previous version of the operator. */
   readonly upgrade?: Waiting;
 }
 
@@ -65,7 +65,7 @@ export function listenerDeletions({ owned, server, model }: ObservedState): Step
 }
 
 /**
- * Compares the wanted objects with the live ones. The pods and the objects that they read wait until the migration is complete, and
+ * Compares the desired objects with the live ones. The pods and the objects that they read wait until the migration is complete, and
  * so does the deletion of obsolete objects: until then, running pods keep all their inputs.
  */
 export function planOf(observed: ObservedState): Plan {

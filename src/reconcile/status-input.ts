@@ -13,9 +13,9 @@ export interface StatusInput extends Reported {
   readonly outcome: Outcome;
   /** The live Deployment of the server. */
   readonly deployment: Deployment | undefined;
-  /** The former status. */
+  /** The previous status. */
   readonly before: MlflowServerStatus;
-  /** Whether the spec was evaluated. Otherwise what depends on it stays as in the former status. */
+  /** Whether the spec was evaluated. Otherwise what depends on it stays as in the previous status. */
   readonly isSpecRead: boolean;
 }
 

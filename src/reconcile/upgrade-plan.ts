@@ -12,7 +12,7 @@ import { decideUpgrade, type UpgradeDecision, type UpgradeMember } from "./upgra
 import { markerIn, markerText } from "./upgrade-marker.ts";
 
 /**
- * What makes the pods of a server differ from those that are wanted: only drift; a user, who has changed the spec or what
+ * What makes the pods of a server differ from those that are desired: only drift; a user, who has changed the spec or what
  * it refers to; or another version or other settings of the operator. `started` is the latter, once the upgrade may change the server.
  */
 export type Change = "none" | "user" | "operator" | "started";
@@ -29,7 +29,7 @@ export function changeOf(wanted: Deployment, live: Deployment, isDifferent: () =
 /** The upgrade of the operator that a reconciliation carries out or waits for. */
 export interface StagedUpgrade {
   readonly change: Change;
-  /** The wanted Deployment of the server, with the marker of the upgrade that made it so. */
+  /** The desired Deployment of the server, with the marker of the upgrade that made it so. */
   readonly wanted: Deployment;
   readonly live: Deployment;
 }

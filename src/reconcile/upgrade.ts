@@ -118,9 +118,9 @@ const first = (concurrency: number) =>
 const inTurn = (concurrency: number) =>
   `${what}, until it is their turn: at most ${concurrency} servers are changed at the same time. No action required.`;
 const stoppedBy = ({ namespace, name }: UpgradeMember) =>
-  `${what}, since MlflowServer ${name} in namespace ${namespace} was changed and did not become ready: kubectl describe mlflowserver ${name} -n ${namespace}. Repair or delete it, install the former version or settings of the operator, or leave it out: kubectl annotate mlflowserver ${name} -n ${namespace} ${annotation.paused}=true`;
+  `${what}, since MlflowServer ${name} in namespace ${namespace} was changed and did not become ready: kubectl describe mlflowserver ${name} -n ${namespace}. Repair or delete it, install the previous version or settings of the operator, or leave it out: kubectl annotate mlflowserver ${name} -n ${namespace} ${annotation.paused}=true`;
 /** Does not name servers and namespaces that users of a namespace cannot list. */
-const stoppedElsewhere = `${what}, since an MlflowServer in another namespace was changed and did not become ready. A cluster administrator finds it by the metric mlflow_operator_server_state{state="stalled"} or by kubectl get mlflowservers -A, and repairs it, leaves it out or installs the former version of the operator.`;
+const stoppedElsewhere = `${what}, since an MlflowServer in another namespace was changed and did not become ready. A cluster administrator finds it by the metric mlflow_operator_server_state{state="stalled"} or by kubectl get mlflowservers -A, and repairs it, leaves it out or installs the previous version of the operator.`;
 
 function byName(a: UpgradeMember, b: UpgradeMember): number {
   const [first, second] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];

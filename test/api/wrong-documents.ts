@@ -160,7 +160,7 @@ export const wrongDocuments: readonly Wrong[] = [
     'unknown field "spec.server.env[0].valeu"',
   ),
   small(
-    "a size of the SQLite file beside an artifact volume",
+    "a size of the SQLite file next to an artifact volume",
     { "spec.backendStore.sqlite.size": "1Gi" },
     "spec.backendStore.sqlite",
     "leave sqlite: {}",

@@ -9,7 +9,7 @@ const inPlainText = { [`${ldap}.startTLS`]: undefined, [`${ldap}.ca`]: undefined
 /** Wrong settings of a directory. */
 export const wrongLdapDocuments: readonly Wrong[] = [
   template(
-    "a directory beside MLflow's own users",
+    "a directory next to MLflow's own users",
     { "spec.authentication.basic": {} },
     "spec.authentication",
     "exactly one of basic, ldap",

@@ -7,7 +7,7 @@ const oidc = "spec.authentication.oidc";
 /** Wrong settings of an issuer. */
 export const wrongOidcDocuments: readonly Wrong[] = [
   full(
-    "an issuer beside MLflow's own users",
+    "an issuer next to MLflow's own users",
     { "spec.authentication.basic": {} },
     "spec.authentication",
     "exactly one of basic",

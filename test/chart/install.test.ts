@@ -124,7 +124,7 @@ describe("a release", { skip: unavailableReason }, () => {
   test("an upgrade does not change servers", async () => {
     const before = await objects(cluster, tenant).the("Deployment", "mlflow");
     await own.run("upgrade", chart);
-    // The API server uses the new definition a moment later; until then it prunes fields that the former one does not have.
+    // The API server uses the new definition a moment later; until then it prunes fields that the previous one does not have.
     const server = await eventually(async () => {
       const patched = await objects(cluster, tenant).patch("MlflowServer", "mlflow", { spec: { hibernate: true } });
       assert.equal(patched.spec.hibernate, true);

@@ -287,14 +287,14 @@ export const wrongManifests: readonly WrongManifest[] = [
   wrong("a field of Helm charts: ingress", "  replicas: 1", "  ingress: {}", 7, "use spec.exposure"),
   wrong("postgres", "postgresql:", "postgres:", 9, "use spec.backendStore.postgresql"),
   wrong(
-    "a user name beside the host",
+    "a user name next to the host",
     host,
     `${host}\n      username: mlflow`,
     11,
-    "use credentialsSecretRef: {name: …} beside it: the user name and the password are in a Secret only",
+    "use credentialsSecretRef: {name: …} next to it: the user name and the password are in a Secret only",
   ),
   wrong(
-    "a password beside the host",
+    "a password next to the host",
     host,
     `${host}\n      password: hunter2`,
     11,
@@ -317,7 +317,7 @@ export const wrongManifests: readonly WrongManifest[] = [
     "did you mean spec.pod.nodeSelector?",
   ),
   wrong(
-    "a field beside spec",
+    "a field next to spec",
     "spec:\n  version",
     "replicas: 2\nspec:\n  version",
     5,

@@ -54,7 +54,7 @@ export async function unauthenticatedAttempts(attempt: Attempting): Promise<read
       tricks.map((path) => attempt("", [], path)),
     ),
     await all(
-      "MLflow's former default passwords, and an empty one",
+      "MLflow's previous default passwords, and an empty one",
       defaults.map((line) => attempt("", [line])),
     ),
     await attempt("an invalid token", ["Authorization: Bearer x"]),

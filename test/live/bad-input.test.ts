@@ -104,7 +104,7 @@ test("reports invalid input, keeps running pods, and clears the report after the
     assert.equal(database?.reason, "MigrationPending");
     assert.equal(available?.status, "True");
     assert.deepEqual(await uids(), before);
-    // Running pods still use the former credentials.
+    // Running pods still use the previous credentials.
     await assertKept(admin, await logRun(admin));
     await fixture.objects.patch("Secret", "s3", { stringData: writer });
     await cleared();

@@ -1,6 +1,6 @@
 """Logs a run with the token of a kubeconfig, without a mounted ServiceAccount, once for each attempt in the argument, which is JSON.
 
-The token comes from an exec plugin, which prints the content of the file `token` beside the kubeconfig. Prints, as JSON in the
+The token comes from an exec plugin, which prints the content of the file `token` next to the kubeconfig. Prints, as JSON in the
 last line, the id of each run or the error, and the number of calls of the plugin.
 """
 

@@ -64,7 +64,7 @@ test("MLflow's client in a pod", { timeout: 1_500_000 }, async (context) => {
       'getpass.getpass("New password: ")': '"of-grace-7654321"',
     });
     const found = await client.python(`${prepareUser}${cell}${checkPasswords}`);
-    assert.deepEqual(found, { "new password": "in", "former password": "401" });
+    assert.deepEqual(found, { "new password": "in", "previous password": "401" });
   });
 
   await context.test("works over TLS with a configured CA", async () => {
@@ -105,7 +105,7 @@ os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] =
 const checkPasswords = `
 import json, mlflow
 found = {}
-for title, password in (("new password", new), ("former password", current)):
+for title, password in (("new password", new), ("previous password", current)):
     os.environ["MLFLOW_TRACKING_PASSWORD"] = password
     try:
         mlflow.MlflowClient().search_experiments()

@@ -66,7 +66,7 @@ const table: readonly (readonly [string, Login, string | undefined])[] = [
   ["a name with a space behind", { ...bob, username: "bob " }, undefined],
   ["a name with NUL", { ...bob, username: "bob\0" }, undefined],
   ["the searcher", { username: "searcher", password: "of-searcher-12345" }, undefined],
-  ["MLflow's former default", { username: "admin", password: "password1234" }, undefined],
+  ["MLflow's previous default", { username: "admin", password: "password1234" }, undefined],
 ];
 
 test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
@@ -282,7 +282,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       fixture.namespace,
       "-o=json",
     ]);
-    // MLflow's former default is in the migration program, which rejects it.
+    // MLflow's previous default is in the migration program, which rejects it.
     const passwords = [ada, bob, eve, odd].map(({ password }) => password);
     passwords.push("of-searcher-12345", "not seen before");
     for (const password of passwords)

@@ -261,7 +261,7 @@ test("oauth2-proxy with allAuthenticatedUsers", {
     assert.deepEqual(await fetchedArtifact(place), sent);
   });
 
-  await context.test("rotated keys of the issuer are accepted, and the former ones rejected", async () => {
+  await context.test("rotated keys of the issuer are accepted, and the previous ones rejected", async () => {
     await issuer.rotateKeys(false);
     assert.equal(await isIn(await issuer.token("alice", "mlflow")), 200);
     assert.equal(await isIn(alice), 401);

@@ -178,7 +178,7 @@ function ipOf(pod: { status?: { podIP?: string } } | undefined): string {
   return ip;
 }
 
-/** Asserts that this number of pods is ready, and that none is a former one. */
+/** Asserts that this number of pods is ready, and that none is a previous one. */
 async function allReplaced(
   fixture: LiveFixture,
   former: readonly (string | undefined)[],

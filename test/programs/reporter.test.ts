@@ -85,7 +85,7 @@ test("lists skipped and todo tests with their reasons", async () => {
   assert.equal(last, "0 passed, 0 failed, 4 skipped");
 });
 
-test("reports failures outside of tests", async () => {
+test("reports failures outside tests", async () => {
   for (const [body, failed] of [
     ['throw new Error("boom");', 1],
     ["", 1],

@@ -136,10 +136,10 @@ function assertSafe(state: State, decision: Migration): void {
   }
   if (decision.create !== undefined) {
     const isOpen = state.jobs.some(({ result }) => result !== "Complete");
-    assert.ok(!isOpen, `a Job is created beside an unfinished one ${about()}`);
+    assert.ok(!isOpen, `a Job is created next to an unfinished one ${about()}`);
     assert.ok(
       state.pods.every(({ state: s }) => s === "succeeded"),
-      `a Job is created beside a pod of another ${about()}`,
+      `a Job is created next to a pod of another ${about()}`,
     );
   }
   if (decision.complete) {

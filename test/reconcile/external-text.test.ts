@@ -84,7 +84,7 @@ describe("text of another program", () => {
         const message = read(text) ?? "";
         const { user } = process.cpuUsage(before);
         assert.ok(message.length < 2100, `${message.length} characters of ${JSON.stringify(text.slice(0, 10))}`);
-        // Parsing a megabyte takes some 10 ms; a quadratic expression takes an hour.
+        // Parsing a megabyte takes about 10 ms; a quadratic expression takes an hour.
         assert.ok(user < 500_000, `${user / 1000} ms for ${JSON.stringify(text.slice(0, 10))}`);
       }
     });

@@ -68,7 +68,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
         assert.equal(meshOf(meshView(of, left)).condition?.status, "False");
       }
       const outside = [...whole.filter(({ kind }) => kind !== "Pod"), enrolledPod({})];
-      assert.ok(!isOpen(of, outside), "a pod outside of the mesh");
+      assert.ok(!isOpen(of, outside), "a pod outside the mesh");
       assert.ok(!isOpen(of, whole, { isAvailable: false }), "no Istio");
       assert.ok(!isOpen(of, whole, { otherResources: undefined }), "the namespace has not been checked");
       assert.ok(

@@ -284,7 +284,7 @@ describe("MeshReady is False, with the cause and the fix, when", () => {
       [gateway(({ status: _, ...rest }) => ({ ...rest, metadata: { ...rest.metadata, generation: 1 } }))],
     ],
     [
-      "the Gateway's status is of a former form",
+      "the Gateway's status is of a previous form",
       "WaypointNotProgrammed",
       [gateway((of) => ({ ...of, metadata: { ...of.metadata, generation: 2 } }))],
     ],

@@ -108,7 +108,7 @@ describe("the migration", () => {
     assert.ok((again.record?.attempt ?? "") > record.attempt);
   });
 
-  test("that is deleted before its program has run leaves the former one complete", () => {
+  test("that is deleted before its program has run leaves the previous one complete", () => {
     const { job, version, database, attempt } = recordOf(wanted);
     const later = attempted(earlier(), "later", "2026-01-01T03:00:00.000Z");
     const record: MigrationRecord = {
@@ -143,7 +143,7 @@ describe("the migration", () => {
     );
   });
 
-  test("withdraws the former record before a Job is created", () => {
+  test("withdraws the previous record before a Job is created", () => {
     assert.equal(migrationOf(wanted, [], recordOf(earlier())).isRecordedFirst, true);
     assert.equal(migrationOf(wanted, [earlier(finished("Complete"))]).isRecordedFirst, true);
   });

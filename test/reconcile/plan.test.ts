@@ -75,7 +75,7 @@ describe("the plan", () => {
     );
   });
 
-  test("withdraws the record of the former migration before anything else is written", () => {
+  test("withdraws the record of the previous migration before anything else is written", () => {
     const newer = server({}, { status: { migration: { ...recordOf(jobOf(inputs())), job: "former" } } });
     assert.equal(
       steps(

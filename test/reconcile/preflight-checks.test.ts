@@ -80,7 +80,7 @@ describe("an invalid value", () => {
   test("is an administrator's password that MLflow rejects", () => {
     const of = (password: string, username = "root") => cause(admin, secret("admin", { username, password }));
     assert.match(of("short")?.message ?? "", /fewer than 12 characters/);
-    assert.match(of("password1234")?.message ?? "", /former default/);
+    assert.match(of("password1234")?.message ?? "", /previous default/);
     assert.match(of("long-enough-but\n")?.message ?? "", /line break/);
     assert.match(of("long-enough-password", "ro:ot")?.message ?? "", /username/);
     assert.equal(of("long-enough-password"), undefined);

@@ -23,7 +23,7 @@ describe("a spec that the operator does not support", () => {
     assert.equal(unsupportedSpec("MlflowServer", server({ authentication: {} }).spec)?.reason, "UnsupportedField");
   });
 
-  test("keeps the former status of all fields that depend on the spec", () => {
+  test("keeps the previous status of all fields that depend on the spec", () => {
     assert.ok(cause !== undefined);
     const lastTransitionTime = "2026-01-01T00:00:00Z";
     const database: Condition = {

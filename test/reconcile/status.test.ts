@@ -91,7 +91,7 @@ describe("Stalled", () => {
       ],
     });
 
-  test("reports why a pod does not become ready, with Ready False and the former pods Available", () => {
+  test("reports why a pod does not become ready, with Ready False and the previous pods Available", () => {
     const { condition } = world(server(), { ...done, updatedReplicas: 0 }, [waiting("ImagePullBackOff")]);
     assert.equal(condition("Stalled")?.reason, "ImagePullFailed");
     assert.match(condition("Stalled")?.message ?? "", /image i:1.*no such image.*spec\.image/);

@@ -16,7 +16,7 @@ const password = (text: string) => secret("db", { username: "mlflow", password: 
 const now = new Date("2026-06-01T12:00:00Z");
 const upgrade = { revision: "new", concurrency: 2 };
 
-/** What the former operator wanted, and so what there is. */
+/** The objects that the previous operator has applied. */
 const former = inputs(server(spec), [password("first")]);
 const live = (manifest: Manifest): Owned => (manifest.kind === "Job" ? completedJob(manifest) : manifest);
 const everything = all(former).map(live);
@@ -103,7 +103,7 @@ describe("the plan of an operator that renders other pods", () => {
     const waiting = plan({});
     assert.deepEqual(waiting.groups, []);
     assert.equal(waiting.upgrade?.cause.reason, "UpgradeWaiting");
-    assert.equal(waiting.migration.complete, true, "the schema is that of the former pods");
+    assert.equal(waiting.migration.complete, true, "the schema is that of the previous pods");
   });
 
   test("marks the Deployment first when the turn comes, and migrates only then", () => {

@@ -74,7 +74,7 @@ describe("the turn of a server in an upgrade of the operator", () => {
       }
   });
 
-  test("is not put off for ever by a server that was not ready before the upgrade, or that a former one has changed", () => {
+  test("is not put off for ever by a server that was not ready before the upgrade, or that a previous one has changed", () => {
     for (const state of all) {
       const member = named("a", state);
       const { marker } = member;
@@ -157,7 +157,7 @@ function simulate(seed: number): void {
     const active = members.filter((each) => isActive(each, current, new Date(time))).length;
     assert.ok(active <= concurrency, `seed ${seed}: ${active} of ${concurrency}`);
     const isFirst = !members.some((each) => isUpdated(each) && isDone(each));
-    // What the former operator has started goes on, beside the first of this one.
+    // A change that the previous operator has started continues, at the same time as the first change of this one.
     const own = members.filter(({ name }) => started.has(name));
     if (isFirst) assert.ok(own.filter((each) => isActive(each, current, new Date(time))).length <= 1, `seed ${seed}`);
     if (members.every((each) => isUpdated(each) && each.waitingSince === undefined)) return;

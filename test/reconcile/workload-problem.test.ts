@@ -228,7 +228,7 @@ test("a suspended Job and a paused Deployment are reported immediately and stall
   assert.equal(after(60, [completed, deployment(done, { paused: true })]).state, "ready");
 });
 
-describe("a Job of a former spec that this reconciliation deletes", () => {
+describe("a Job of a previous spec that this reconciliation deletes", () => {
   const former = job();
   const ofFormerSpec = (more: Partial<Job["spec"]> = {}): Job => ({
     ...former,

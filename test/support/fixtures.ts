@@ -128,7 +128,7 @@ export function environmentOf(workload: Deployment | Job): Record<string, string
   );
 }
 
-/** The files that the server's pod installs for Python, by path: programs, and the settings beside them. */
+/** The files that the server's pod installs for Python, by path: programs, and the settings next to them. */
 export function programsOf(of: Inputs): Record<string, string> {
   const { initContainers = [] } = deploymentOf(of).spec.template.spec ?? {};
   const { env = [], args = [] } = initContainers.find(({ name }) => name === "programs") ?? {};
@@ -138,7 +138,7 @@ export function programsOf(of: Inputs): Record<string, string> {
   return { ...programs, ...Object.fromEntries(settings) };
 }
 
-/** The text behind a key of a Secret among the wanted objects. */
+/** The text behind a key of a Secret among the desired objects. */
 export function secretText(of: Inputs, name: string, key: string): string {
   const found = all(of).find(
     (manifest): manifest is Secret => manifest.kind === "Secret" && manifest.metadata.name === name,

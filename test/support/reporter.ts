@@ -104,7 +104,7 @@ function fileOf(data: object): string | undefined {
   return "file" in data && typeof data.file === "string" ? data.file : undefined;
 }
 
-/** Node reports the file as a test if it has no tests or failed outside of them. */
+/** Node reports the file as a test if it has no tests or failed outside them. */
 function wholeFile(state: FileState, event: Ended): void {
   state.failed += 1;
   const outside = event.type === "test:fail" && `failed outside its tests: ${described(event.data.details.error)}`;

@@ -5,7 +5,7 @@ export interface RunOptions {
   readonly help: boolean;
   /** How many times the files of each tier run, one run after the other, in the same environment. */
   readonly repeat: number;
-  /** Whether busy threads run beside the tests. */
+  /** Whether busy threads run next to the tests. */
   readonly cpuPressure: boolean;
   /** Tiers, folders and files. */
   readonly names: readonly string[];

@@ -1,4 +1,4 @@
-"""Access reviews of mlflow-kubernetes-plugins (2.1.0), outside of the event loop, and one request for each question.
+"""Access reviews of mlflow-kubernetes-plugins (2.1.0), outside the event loop, and one request for each question.
 
 The plugin sends reviews in the event loop, so while the API server does not answer, the process answers no request at all. Here the event
 loop only reads the plugin's cache. If an answer is missing, a thread sends the review, all requests with this question wait for that

@@ -47,7 +47,7 @@ TAGGED = frozenset(
     )
 )
 
-#: What a prompt, which has no artifacts, has in the place of one. MLflow before 3.17 has the texts, and no name for them.
+#: What a prompt, which has no artifacts, has in place of one. MLflow before 3.17 has the texts, and no name for them.
 PLACEHOLDERS: frozenset[str] = frozenset(
     getattr(handlers, "_PROMPT_SOURCE_PLACEHOLDERS", ("dummy-source", "prompt-template"))
 )

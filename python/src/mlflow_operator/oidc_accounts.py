@@ -102,7 +102,7 @@ class Accounts:
             subjects = {subject for (subject,) in bound if subject != username}
             if user is not None and not subjects:
                 session.add(SqlUserIdentity(provider_id=DEFAULT_PROVIDER_ID, subject=identity, user_id=user[0]))
-        # Outside of the session, which would convert the exception.
+        # Outside the session, which would convert the exception.
         if user is None:
             raise Rejected(f"the account {username!r} does not exist")
         if subjects and identity not in subjects:

@@ -1,6 +1,6 @@
 """Which of FastAPI's routers have no route for a path, remembered.
 
-FastAPI compares a path with all routes of all routers (some 500 with mlflow-oidc-auth) before the request gets to MLflow's Flask application,
+FastAPI compares a path with all routes of all routers (about 500 with mlflow-oidc-auth) before the request gets to MLflow's Flask application,
 which serves most requests. The result depends on nothing but the method and the path, decoded and as it was sent.
 """
 

@@ -1,6 +1,6 @@
 """Caches in this process what MLflow's basic authentication reads for each request. Users and grants: for READ_SECONDS.
 
-Without it a request asks the database some five times who its user is and what is granted. What is remembered only ever allows: where
+Without it a request asks the database about five times who its user is and what is granted. What is remembered only ever allows: where
 it would deny, the decision is made again from the database, so a new grant counts at once everywhere. Each write to the users'
 database in this process clears it, so in this process a change counts at once as well; in others after READ_SECONDS.
 
@@ -50,7 +50,7 @@ class Decision:
     names: dict[int, str] = field(default_factory=dict)
 
 
-#: None: outside of a decision, everything is read from the database.
+#: None: outside a decision, everything is read from the database.
 current: ContextVar[Decision | None] = ContextVar("decision", default=None)
 
 
@@ -274,7 +274,7 @@ def once_at_a_time(auth: Any, memory: Memory) -> Callable[[str, str], Any]:
                 user = check(username, password)
                 if memory.writes == writes:
                     return user
-                # The password may have been changed while its hash was computed; then the cache has the former one.
+                # The password may have been changed while its hash was computed; then the cache has the previous one.
                 auth._invalidate_user_auth_cache(username)
         return None
 

@@ -94,7 +94,7 @@ class Request(WsgiToAsgiInstance):
 
 
 class FlaskInThreads:
-    """In the place of asgiref's adapter in the plugin."""
+    """In place of asgiref's adapter in the plugin."""
 
     def __init__(self, application: Any) -> None:
         self.application = application

@@ -1,4 +1,4 @@
-"""Access reviews of the real plugin, sent to an API server that can be slow. Runs beside python/src."""
+"""Access reviews of the real plugin, sent to an API server that can be slow. Runs next to python/src."""
 
 import asyncio
 import dataclasses

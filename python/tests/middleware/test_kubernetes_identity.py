@@ -12,7 +12,7 @@ SIGN_IN = "/oauth2/start?rd=%2F"
 
 
 class Known:
-    """Tokens by name, in the place of real ones."""
+    """Tokens by name, in place of real ones."""
 
     def remembered(self, _: str) -> None:
         return None

@@ -1,7 +1,7 @@
 """Claims about locations of artifacts, in a real MLflow: with every route and message that it has.
 
 Where a new MLflow brings a route or a field, the sweep fails until someone has decided whether the server uses a location of it:
-then it is one of `mlflow_operator.locations.FIELDS`; if not, it is written down in `decided-fields.txt` or `decided-routes.txt`, beside this file.
+then it is one of `mlflow_operator.locations.FIELDS`; if not, it is written down in `decided-fields.txt` or `decided-routes.txt`, next to this file.
 """
 
 import inspect
@@ -380,7 +380,7 @@ class Sweep(unittest.TestCase):
         self.assertLessEqual({"mlflow.server.assistant.api", "mlflow.server.gateway_api"}, modules)
 
     def test_a_credential_reaches_every_handler_of_flask_and_none_of_fastapi(self) -> None:
-        """Flask serves routes beside those of FastAPI, such as the list of artifacts, and authenticates them itself."""
+        """Flask serves routes next to those of FastAPI, such as the list of artifacts, and authenticates them itself."""
         application = mlflow.server.fastapi_app.app
         routes = list(routes_of(application))
         has_credential: dict[str, set[bool]] = {}

@@ -1,4 +1,4 @@
-"""Claims about whom a token names. Runs beside python/src, in the Python of MLflow's image."""
+"""Claims about whom a token names. Runs next to python/src, in the Python of MLflow's image."""
 
 import base64
 import dataclasses
@@ -361,7 +361,7 @@ class Remembered(unittest.TestCase):
         self.tokens.identity(token)
         self.keys.published = [jwk(other_key, "b")]
         self.keys.now += token_identity.ASK_AGAIN_SECONDS
-        # A token of the new key makes the server fetch the keys; the former one is withdrawn.
+        # A token of the new key makes the server fetch the keys; the previous one is withdrawn.
         self.tokens.identity(signed(by=other_key, kid="b"))
         self.assertIsNone(self.tokens.remembered(token))
         with self.assertRaises(Refused):

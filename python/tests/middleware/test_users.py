@@ -133,7 +133,7 @@ class UsersTest(unittest.TestCase):
 
         def read() -> str:
             memory.clear()
-            return "former"
+            return "previous"
 
         with deciding():
             memory.read("key", read)

@@ -52,7 +52,7 @@ export const artifactStore = z
       .max(16)
       .meta({
         description:
-          "Further locations of artifacts of existing experiments, such as those of a former server on the same database. MLflow reads and writes there with the credentials of this server for every user who has access to the experiment or model. Default: none; MLflow denies access to artifacts at any other location. Example: [s3://former-bucket/mlflow].",
+          "Further locations of artifacts of existing experiments, such as those of a previous server on the same database. MLflow reads and writes there with the credentials of this server for every user who has access to the experiment or model. Default: none; MLflow denies access to artifacts at any other location. Example: [s3://former-bucket/mlflow].",
         "x-kubernetes-list-type": "set",
       })
       .optional(),

@@ -18,7 +18,7 @@ const ownProbes = "the operator sets probes that fit MLflow's start";
 const noSubchart = "the operator does not run databases or object stores: run one and reference it";
 const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the database and the Ingress";
 const toSecret = "the manifest references a Secret that has it";
-const ownCode = "it would run code of yours inside of the server, beside its Secrets";
+const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 const ownName = "the name of the MlflowServer names the objects";
 const service = "the Service is a ClusterIP with port 5000: expose the server by spec.exposure";
 const spread = "pods are spread over nodes as far as possible";
@@ -60,7 +60,7 @@ const rows: readonly Row[] = [
   ...notNeeded("the volume belongs to the group of the pods", "volumePermissions.*"),
   ...notNeeded("an MlflowServer is a tracking server", ...tracking("enabled")),
   mapped("tracking.replicaCount", "replicas"),
-  ...notNeeded("the port inside of the pod is the operator's", ...tracking("host", "containerPorts.*")),
+  ...notNeeded("the port inside the pod is the operator's", ...tracking("host", "containerPorts.*")),
   ...notNeeded(
     ownProbes,
     ...tracking(

@@ -31,7 +31,7 @@ const ownMigration = "the Job of the migration and the checks use MLflow's image
 const noSubchart = "the operator does not run databases or object stores: run one and reference it";
 const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the database and the Ingress";
 const toSecret = "the manifest references a Secret that has it";
-const ownCode = "it would run code of yours inside of the server, beside its Secrets";
+const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 
 /** Rows of a database whose values have a field each. */
 const databaseByFields = (chart: string, field: string, driver: string): Row[] => [
@@ -73,7 +73,7 @@ const rows: readonly Row[] = [
     "service.enabled",
   ),
   ...notNeeded(
-    "the port inside of the pod is the operator's",
+    "the port inside the pod is the operator's",
     "service.containerPort",
     "service.containerPortName",
     "serverHost",

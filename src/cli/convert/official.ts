@@ -16,7 +16,7 @@ import {
 import { isValues, type Values } from "./values.ts";
 
 const ownPods = "the operator runs the pods under Pod Security restricted, with ids of its own";
-const ownCode = "it would run code of yours inside of the server, beside its Secrets";
+const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the database and the Ingress";
 const ownArguments = "arguments of the server are the operator's: see server.extraArgs for those that are allowed";
 const noRegistry = "the model registry is in the backend store";
@@ -41,7 +41,7 @@ const rows: readonly Row[] = [
     "deploymentStrategy.*",
   ),
   ...notNeeded(
-    "the address inside of the pod is the operator's",
+    "the address inside the pod is the operator's",
     "server.value_options.host",
     "server.value_options.port",
   ),

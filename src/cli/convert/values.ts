@@ -91,7 +91,7 @@ function scalar(text: string, isText: boolean): Value {
   return /^(?:0|-?[1-9]\d{0,14})$/u.test(plain) ? Number(plain) : plain;
 }
 
-/** The parts between unescaped separators outside of braces. */
+/** The parts between unescaped separators outside braces. */
 function split(text: string, separator: string): string[] {
   const parts: string[] = [];
   let rest = text;

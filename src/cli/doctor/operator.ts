@@ -43,7 +43,7 @@ export function checkOperatorUpgrade({ server, operators }: DoctorFacts): readon
       problem(
         `MlflowServer/${server.metadata.name}`,
         `The operator has not changed the pods to its own version yet: ${excerpt(pending.message, 500)}`,
-        "The server runs as the former version of the operator has set it up.",
+        "The server runs as the previous version of the operator has set it up.",
         "Wait; if the reason is UpgradeStopped, repair the server that the message names.",
       ),
     ];

@@ -76,7 +76,7 @@ export interface Authentication {
 /** The database of users and permissions, which is migrated along with the tracking database. */
 export interface UserDatabase {
   readonly database: Database;
-  /** Whether the spec has a separate database for them; otherwise they are in that of the backend store, or beside its file. */
+  /** Whether the spec has a separate database for them; otherwise they are in that of the backend store, or next to its file. */
   readonly isSeparate: boolean;
   /** The application that owns the users; each has its own schema. */
   readonly application: UserApplication;

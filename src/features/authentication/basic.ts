@@ -71,7 +71,7 @@ function administratorProblem(
       message: "is empty, or contains a colon or a line break, which basic authentication does not support",
     };
   if (password === "password1234")
-    return ofPassword("is MLflow's former default, which is publicly known: choose another");
+    return ofPassword("is MLflow's previous default, which is publicly known: choose another");
   if (password.length < 12)
     return ofPassword("has fewer than 12 characters, which MLflow rejects: choose a longer one");
   return controlCharacters.test(password)

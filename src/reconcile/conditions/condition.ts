@@ -16,7 +16,7 @@ export interface ServerCondition {
   readonly reasons?: Readonly<Record<string, ReasonRow>>;
   /** Whether a server with this spec has the condition; default: every server has it. */
   readonly isOf?: (spec: MlflowServerSpec) => boolean;
-  /** Whether it is also computed if the spec was not evaluated; default: then the former one stays, with its generation. */
+  /** Whether it is also computed if the spec was not evaluated; default: then the previous one stays, with its generation. */
   readonly isIndependentOfSpec?: true;
   /** Whether the condition is False while all is well; default: it is True then. */
   readonly isAbnormalIfTrue?: true;
@@ -33,7 +33,7 @@ export function newConditions(conditions: readonly ServerCondition[], input: Sta
   });
 }
 
-/** The former condition of this type. */
+/** The previous condition of this type. */
 export function formerOf({ conditions = [] }: MlflowServerStatus, type: string): Condition | undefined {
   return conditions.find((condition) => condition.type === type);
 }

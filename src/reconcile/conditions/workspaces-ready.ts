@@ -1,6 +1,6 @@
 import { formerOf, type ServerCondition, unchanged } from "./condition.ts";
 
-/** After a restart the former condition of this generation stays until all workspaces have been checked. */
+/** After a restart the previous condition of this generation stays until all workspaces have been checked. */
 export const workspacesReady: ServerCondition = {
   type: "WorkspacesReady",
   meaning: "With `spec.workspaces`: all grants are in force in all namespaces that the server selects or names.",

@@ -8,7 +8,7 @@ import { writeConflictOf } from "../write-conflict.ts";
 import type { WorkspaceStep } from "./steps.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
-/** An unmanaged object that has the name of a wanted object. */
+/** An unmanaged object that has the name of a desired object. */
 export interface WorkspaceConflict extends Cause {
   readonly manifest: WorkspaceObject;
 }

@@ -104,7 +104,7 @@ async function problemsOf(
   return problems;
 }
 
-/** Whether a wanted object does not exist: a binding of another role had its name and was deleted. */
+/** Whether a desired object does not exist: a binding of another role had its name and was deleted. */
 function isUnfinished(cluster: WorkspaceCluster, name: string, { wanted }: WorkspacePlan): boolean {
   const granted = cluster.granted(name);
   return wanted.some(({ kind, metadata }) => {

@@ -7,7 +7,7 @@ export type WorkspaceStep =
   | { readonly do: "patch"; readonly manifest: WorkspaceObject; readonly live: WorkspaceObject }
   | { readonly do: "delete"; readonly live: WorkspaceObject };
 
-/** The writes after which a workspace has exactly the wanted objects of the operator. */
+/** The writes after which a workspace has exactly the desired objects of the operator. */
 export function stepsFor(
   wanted: readonly WorkspaceObject[],
   granted: readonly WorkspaceObject[],

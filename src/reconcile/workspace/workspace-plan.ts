@@ -58,7 +58,7 @@ export function workspacePlan(observed: ObservedWorkspace): WorkspacePlan {
   return { steps: stepsFor(wanted, granted, isMutatedByAdmission), wanted, servers, waits, grantConflicts };
 }
 
-/** The wanted objects of a workspace. */
+/** The desired objects of a workspace. */
 export function wantedIn(workspace: Workspace, inForce = grantsIn(workspace).inForce): WorkspaceObject[] {
   const bindings = roleBindings(workspace.namespace.metadata.name, inForce);
   return [...bindings, ...[clientConfigMap(workspace)].filter((each) => each !== undefined)];

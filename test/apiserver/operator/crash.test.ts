@@ -15,7 +15,7 @@ const textOf = ({ method, path }: ProxiedRequest) => `${method} ${path.replace(/
 
 /** The final objects, comparable between namespaces: without the values of generated keys and their hashes. */
 async function endState({ objects, namespace }: Fixture): Promise<unknown> {
-  // The Job of a former version is deleted after its pods, and a server can be ready before its route exists.
+  // The Job of a previous version is deleted after its pods, and a server can be ready before its route exists.
   await eventually(async () => {
     assert.equal((await objects.list("Job")).length, 1);
     await objects.the("Ingress", "mlflow");

@@ -204,7 +204,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
       await stage.objects.remove(kind, name);
       await eventually(async () => {
         const back = await stage.objects.the(kind, name);
-        assert.notEqual(back.metadata.uid, uid, `${kind}/${name} is still the former one`);
+        assert.notEqual(back.metadata.uid, uid, `${kind}/${name} is still the previous one`);
       });
     }
     const job = await eventually(async () => {

@@ -171,7 +171,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     await eventually(async () =>
       assert.deepEqual((await own.the("HTTPRoute", "mlflow")).spec.hostnames, ["platform.example.com"]),
     );
-    // Conditions of the former generation do not count.
+    // Conditions of the previous generation do not count.
     await says(stage, "RouteNotAccepted");
     await own.remove("HTTPRoute", "mlflow");
     await eventually(() => own.the("HTTPRoute", "mlflow"));
@@ -211,7 +211,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
 
     await stage.apply(server("older", at("a.example.com")));
     assert.match((await says(stage, "HostConflict", "older")).message, /MlflowServer mlflow/);
-    // Former routes stay.
+    // Previous routes stay.
     assert.deepEqual(await hostsOf(stage, "older"), ["old.example.com"]);
     assert.deepEqual(await hostsOf(stage, "mlflow"), ["a.example.com"]);
 

@@ -13,7 +13,7 @@ import { server } from "../../support/servers.ts";
 
 interface Candidate {
   readonly user: string;
-  /** Starts or restarts it; the former process has exited. */
+  /** Starts or restarts it; the previous process has exited. */
   readonly start: () => OperatorProcess;
   readonly running: () => OperatorProcess;
 }

@@ -301,7 +301,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
   });
 
-  test("is run again after a revert, even if a former Job of that version had completed", async (context) => {
+  test("is run again after a revert, even if a previous Job of that version had completed", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", older));
     await stage.ready("mlflow", 60);

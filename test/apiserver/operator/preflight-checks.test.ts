@@ -119,11 +119,11 @@ const cases: readonly Case[] = [
     fix: put(admin),
   },
   {
-    title: "MLflow's former default password",
+    title: "MLflow's previous default password",
     spec: ofAdmin,
     given: [["Secret", secret("it", { username: "root", password: "password1234" })]],
     reason: "InvalidSecret",
-    says: /^Secret it: the key password is MLflow's former default.* choose another/,
+    says: /^Secret it: the key password is MLflow's previous default.* choose another/,
     fix: put(admin),
   },
   {

@@ -174,7 +174,7 @@ describe("pruning", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await stage.objects.the("Secret", "mlflow-admin"), admin);
     // It is deleted after its pods.
     await eventually(async () => {
-      assert.equal((await stage.objects.list("Job")).length, 1, "the Job of the former databases is still there");
+      assert.equal((await stage.objects.list("Job")).length, 1, "the Job of the previous databases is still there");
     });
     await stage.apply(server());
     await stage.ready("mlflow", 60);

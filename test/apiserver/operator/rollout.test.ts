@@ -130,7 +130,7 @@ describe("rollout", { skip: onK3s(), concurrency: 4 }, () => {
       await eventually(async () => assert.notEqual(await hashOf(stage), hash, `${kind}/${name} rolls nothing`));
       await eventually(async () => {
         const after = await podsOf(stage);
-        assert.ok(after.length === 1 && !pods.includes(after[0]), `${kind}/${name}: the pod is the former one`);
+        assert.ok(after.length === 1 && !pods.includes(after[0]), `${kind}/${name}: the pod is the previous one`);
       });
       await stage.ready("mlflow", 60);
     }

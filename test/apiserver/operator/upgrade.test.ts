@@ -116,7 +116,7 @@ describe("an upgrade of the operator", { skip: onK3s(), concurrency: 1 }, () => 
     await stage.stop();
     await stage.start({ imageRepository: newer });
     await stage.quiet();
-    assert.deepEqual(await changed(stage), [first], "a new leader goes on where the former was");
+    assert.deepEqual(await changed(stage), [first], "a new leader goes on where the previous was");
 
     // What users change is not held back, and scaling does not change the pod template.
     const [scaled = "", edited = "", deleted = "", ...rest] = others;
@@ -185,7 +185,7 @@ describe("an upgrade of the operator", { skip: onK3s(), concurrency: 1 }, () => 
     for (const name of names.slice(1)) await stage.ready(name, seconds);
     await stage.stalled("CrashLooping", "broken", seconds);
 
-    // Half way: the first fails, and the former operator comes back.
+    // After some servers: the first fails, and the previous operator comes back.
     const isOfThird = (pod: Pod) => isServerPod(pod) && pod.spec?.containers[0]?.image?.includes("third") === true;
     stage.kubelet.decide((pod) => (isBroken(pod) || isOfThird(pod) ? crash : healthy(pod)));
     await stage.stop();
