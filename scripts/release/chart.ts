@@ -6,7 +6,7 @@ import { supportedVersions } from "../../src/api/versions.ts";
 import { operatorManifest } from "../../test/chart/files.ts";
 import { helm, helmProgram } from "../../test/chart/helm.ts";
 import { objectsOf, type Rendered, release as releaseName } from "../../test/chart/rendering.ts";
-import { completed } from "../../test/control-plane/completed.ts";
+import { completed, succeeded } from "../../test/control-plane/completed.ts";
 import { changesOf, sectionsOf } from "./changelog.ts";
 import { type Release, root, withNamesOf } from "./release.ts";
 
@@ -46,6 +46,14 @@ export async function pushChart(release: Release, options: readonly string[] = [
   const digest = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(output)?.[1];
   if (digest === undefined) throw new Error(`helm push printed no digest: ${output}`);
   return digest;
+}
+
+/** Pulls the chart of the release from the registry into a folder, and returns the path of the package. */
+export async function pullChart(release: Release, folder: string, options: readonly string[] = []): Promise<string> {
+  const from = [`oci://${release.registry}/charts/mlflow-operator`, "--version", release.version];
+  const args = ["pull", ...from, ...options, "--destination", folder];
+  await succeeded(await helmProgram(), args, { env: process.env });
+  return join(folder, `mlflow-operator-${release.version}.tgz`);
 }
 
 /** The objects that the chart of a release creates with its default values. */

@@ -6,7 +6,9 @@ import { type Release, root } from "./release.ts";
 import { sha256 } from "./sha256.ts";
 
 /** Files that are written after the checksums, or are not published. */
-const excluded = ["checksums.txt", "checksums.txt.sigstore.json", "provenance.intoto.json", "digests.json"];
+const excluded = ["checksums.txt", "checksums.txt.sigstore.json", "digests.json"];
+
+export const provenanceFile = "provenance.intoto.json";
 
 /** The files of the output folder that users download, sorted. */
 export async function publishedFiles({ output }: Release): Promise<readonly string[]> {
@@ -25,14 +27,24 @@ export async function checksums(release: Release): Promise<string> {
   return (await Promise.all(lines)).join("");
 }
 
-/** The statement of in-toto with the provenance (SLSA 1.0) of the published files and the pushed artifacts. */
-export async function provenance(release: Release): Promise<unknown> {
+/** A statement of in-toto about artifacts, by their hashes. */
+export interface Statement {
+  readonly _type: string;
+  readonly subject: readonly { readonly name: string; readonly digest: { readonly sha256: string } }[];
+  readonly predicateType: string;
+  readonly predicate: unknown;
+}
+
+/** The statement with the provenance (SLSA 1.0) of the other published files and the pushed artifacts. */
+export async function provenance(release: Release): Promise<Statement> {
   const { repository, version, registry, output, digests } = release;
   const files = await Promise.all(
-    (await publishedFiles(release)).map(async (name) => ({
-      name,
-      digest: { sha256: await sha256(join(output, name)) },
-    })),
+    (await publishedFiles(release))
+      .filter((name) => name !== provenanceFile)
+      .map(async (name) => ({
+        name,
+        digest: { sha256: await sha256(join(output, name)) },
+      })),
   );
   const pushed = Object.entries(digests).map(([name, digest]) => ({
     name: `${registry}/${name}`,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { releaseTools } from "../../scripts/release/tools.ts";
+import { cosign, releaseTools } from "../../scripts/release/tools.ts";
 import type { Report } from "../control-plane/binaries.ts";
 import { type GoModule, goPrograms } from "../control-plane/go-programs.ts";
 
@@ -18,8 +18,10 @@ const operatorVerify: GoModule = {
   packages: { "operator-verify": "github.com/operator-framework/api/cmd/operator-verify" },
 };
 
-/** The paths of programs that test what a release contains, by name. Built once from Go modules: about three minutes of CPU time. */
+/** The paths of programs that test what a release contains, by name. Built once from Go modules: about seven minutes of CPU time. */
 export async function releasePrograms(report: Report): Promise<Readonly<Record<string, string>>> {
-  const built = await Promise.all([releaseTools, krew, operatorVerify].map((module) => goPrograms(module, report)));
+  const built = await Promise.all(
+    [cosign, releaseTools, krew, operatorVerify].map((module) => goPrograms(module, report)),
+  );
   return Object.assign({}, ...built);
 }

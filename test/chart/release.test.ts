@@ -1,21 +1,30 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { load } from "js-yaml";
+import { verifyArtifact } from "../../scripts/release/cosign.ts";
 import { releaseImages } from "../../scripts/release/images.ts";
+import { type LocalRegistry, startRegistry } from "../../scripts/release/registry.ts";
 import { releaseOf, root } from "../../scripts/release/release.ts";
 import { sha256 } from "../../scripts/release/sha256.ts";
+import { cosignProgram } from "../../scripts/release/tools.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
 import { version } from "../../src/version.ts";
-import { reportOnStderr } from "../control-plane/binaries.ts";
+import { controlPlaneBinaries, reportOnStderr } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
+import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.ts";
+import { eventually } from "../support/eventually.ts";
+import { startKubelet } from "../support/kubelet.ts";
+import { objects } from "../support/objects.ts";
+import { condition, freshNamespace } from "../support/operator-fixture.ts";
+import { server } from "../support/servers.ts";
 import { withoutHelm } from "./files.ts";
 import { chart, helm } from "./helm.ts";
+import { chartWith, installation } from "./installation.ts";
+import { operatorOf } from "./operator-of.ts";
 import { releasePrograms } from "./release-programs.ts";
 import { objectsOf, type Rendered, release as releaseName } from "./rendering.ts";
 
@@ -23,45 +32,38 @@ import { objectsOf, type Rendered, release as releaseName } from "./rendering.ts
 const folder = mkdtempSync(join(tmpdir(), "release-"));
 const output = join(folder, "release");
 let crane = "";
-let registry: ChildProcess | undefined;
+let registry: LocalRegistry | undefined;
+let cluster: ControlPlane;
 let owner = "";
+const unavailableReason = await controlPlaneBinaries().then(
+  () => undefined,
+  (error: unknown) => String(error),
+);
 before(async () => {
   crane = (await releasePrograms(reportOnStderr))["crane"] ?? "";
-  const started = await startRegistry();
-  registry = started.process;
-  owner = `localhost:${started.port}/acme`;
+  registry = await startRegistry(0);
+  owner = `localhost:${registry.port}/acme`;
+  if (unavailableReason === undefined) cluster = await startControlPlane();
 });
-after(() => {
-  registry?.kill();
+after(async () => {
+  registry?.process.kill();
   rmSync(folder, { recursive: true });
+  await cluster?.close();
 });
-
-async function startRegistry(): Promise<{ process: ChildProcess; port: string }> {
-  const args = ["registry", "serve", "--address", "127.0.0.1:0"];
-  const process = spawn(crane, args, { stdio: ["ignore", "ignore", "pipe"] });
-  const printed: string[] = [];
-  for await (const line of createInterface({ input: process.stderr })) {
-    printed.push(line);
-    const port = /serving on port (\d+)/.exec(line)?.[1];
-    if (port === undefined) continue;
-    process.stderr.resume();
-    return { process, port };
-  }
-  throw new Error(`crane registry serve ended: ${printed.join("\n")}`);
-}
 
 /** Runs a step as a maintainer does. */
 function step(...args: readonly string[]): Promise<string> {
   const options = ["--registry", owner, "--repository", "Acme/ml-op", "--output", output, "--plain-http"];
-  return succeeded(process.execPath, [join(root, "scripts/release.ts"), ...args, ...options], {
-    cwd: root,
-    env: { ...process.env, SOURCE_DATE_EPOCH: "1800000000" },
+  return succeeded(process.execPath, [join(root, "scripts/release.ts"), ...options, ...args], {
+    cwd: folder,
+    env: { ...process.env, SOURCE_DATE_EPOCH: "1800000000", COSIGN_PASSWORD: "of-tests" },
   });
 }
 
 const digests = (): Readonly<Record<string, string>> => JSON.parse(readFileSync(join(output, "digests.json"), "utf8"));
 const digestOf = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
-const images = () => releaseImages(releaseOf({ repository: "Acme/ml-op", registry: owner, output }));
+const release = () => releaseOf({ repository: "Acme/ml-op", registry: owner, output });
+const images = () => releaseImages(release());
 
 /** Writes an archive as `docker save` does, with one layer. */
 async function writeImage(path: string, architecture: string, content: string): Promise<void> {
@@ -176,7 +178,8 @@ describe("a release to a registry", { concurrency: false }, () => {
       .split("\n")
       .map((line) => line.split("  ")[1]);
     const pushed = Object.keys(digests()).map((name) => `${owner}/${name}`);
-    assert.deepEqual(subject.map(({ name }) => name).sort(), [...files, ...pushed].sort());
+    const provenance = "provenance.intoto.json";
+    assert.deepEqual([...subject.map(({ name }) => name), provenance].sort(), [...files, ...pushed].sort());
     const annotations = readFileSync(join(output, "bundle/metadata/annotations.yaml"), "utf8");
     assert.ok(load(annotations));
   });
@@ -185,6 +188,108 @@ describe("a release to a registry", { concurrency: false }, () => {
     const before = readFileSync(join(output, "checksums.txt"), "utf8");
     for (const name of ["manifests", "bundle", "sbom", "checksums"]) await step(name);
     assert.equal(readFileSync(join(output, "checksums.txt"), "utf8"), before);
+  });
+});
+
+describe("the signatures of a release", { concurrency: false }, () => {
+  const [key, publicKey] = [join(folder, "cosign.key"), join(folder, "cosign.pub")];
+  const signing = { key: publicKey, isOffline: true };
+  const verify = (files = output) => step("verify", "--key", publicKey, "--offline", "--output", files);
+
+  test("are made with a key without a service of Sigstore, and verified with everything that was pushed and written", async () => {
+    await step("keys");
+    await step("sign", "--key", key, "--offline");
+    const verified = (await verify()).trim().split("\n");
+    const expected = [
+      ...readFileSync(join(output, "checksums.txt"), "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => line.slice(66)),
+      ...Object.keys(digests()).map((name) => `${owner}/${name}`),
+    ];
+    assert.deepEqual(verified.sort(), expected.map((name) => `${name}: verified`).sort());
+    await assert.rejects(step("sign", "--offline"), /--offline requires --key/);
+  });
+
+  test("an image that was replaced is rejected, even with the signatures of the original", async () => {
+    const name = `mlflow-operator:${version}`;
+    const digest = digests()[name] ?? "";
+    const archive = join(folder, "tampered.tar");
+    await writeImage(archive, "amd64", "tampered");
+    await succeeded(crane, ["push", archive, `${owner}/${name}`]);
+    await assert.rejects(verify(), /mlflow-operator:\S+ has the digest sha256:\w+, not sha256:\w+ of the release/);
+
+    const tampered = (await succeeded(crane, ["digest", `${owner}/${name}`])).trim();
+    const signaturesOf = (each: string) => `${owner}/mlflow-operator:${each.replace(":", "-")}`;
+    const check = (each: string) => verifyArtifact(release(), signing, `${owner}/mlflow-operator@${each}`);
+    await assert.rejects(check(tampered), /no signatures found/);
+    await succeeded(crane, ["copy", signaturesOf(digest), signaturesOf(tampered)]);
+    await assert.rejects(check(tampered), /provided artifact digest does not match any digest in statement/);
+    await check(digest);
+    await succeeded(crane, ["tag", `${owner}/mlflow-operator@${digest}`, version]);
+  });
+
+  test("a chart that was replaced is rejected", async () => {
+    const tampered = await chartWith((text) => text.replace("icon: ", "icon: https://evil.example.com/"), "Chart.yaml");
+    const packaged = await helm(["package", tampered, "--destination", folder]);
+    assert.equal(packaged.code, 0, packaged.stderr);
+    const push = async (path: string) => {
+      const { code, stderr } = await helm(["push", path, `oci://${owner}/charts`, "--plain-http"]);
+      assert.equal(code, 0, stderr);
+    };
+    await push(join(folder, `mlflow-operator-${version}.tgz`));
+    await assert.rejects(
+      verify(),
+      /charts\/mlflow-operator:\S+ has the digest sha256:\w+, not sha256:\w+ of the release/,
+    );
+    const digest = digests()[`charts/mlflow-operator:${version}`];
+    await succeeded(crane, ["tag", `${owner}/charts/mlflow-operator@${digest}`, version]);
+    await verify();
+  });
+
+  test("a changed file, changed checksums and the signature of another key are rejected", async () => {
+    const tampered = join(folder, "tampered");
+    cpSync(output, tampered, { recursive: true });
+    const manifest = join(tampered, "install.yaml");
+    writeFileSync(manifest, `${readFileSync(manifest, "utf8")}# tampered\n`);
+    await assert.rejects(verify(tampered), /install\.yaml has the SHA-256 \w+, not \w+ of checksums\.txt/);
+    await step("checksums", "--output", tampered);
+    await assert.rejects(verify(tampered), /failed to verify signature/);
+
+    const [other, checksums] = [join(folder, "other"), join(tampered, "checksums.txt")];
+    mkdirSync(other);
+    const options = { cwd: other, env: { ...process.env, COSIGN_PASSWORD: "of-others" } };
+    await succeeded(await cosignProgram(), ["generate-key-pair"], options);
+    const args = ["sign-blob", "--yes", "--key", "cosign.key", "--signing-config", join(other, "services.json")];
+    writeFileSync(join(other, "services.json"), `{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json"}`);
+    await succeeded(await cosignProgram(), [...args, "--bundle", `${checksums}.sigstore.json`, checksums], options);
+    await assert.rejects(verify(tampered), /failed to verify signature/);
+  });
+});
+
+describe("the chart in the registry", { skip: unavailableReason }, () => {
+  test("is installed with the images of the release, by digest, and its operator makes a server ready", async () => {
+    const own = await installation(cluster);
+    await own.run("install", `oci://${owner}/charts/mlflow-operator`, "--version", version, "--plain-http");
+    const { spec } = await objects(cluster, own.namespace).the("Deployment", releaseName);
+    const imageOf = (name: string, tag: string) => `${owner}/${name}@${digests()[`${name}:${tag}`]}`;
+    assert.equal(spec.template.spec?.containers[0]?.image, imageOf("mlflow-operator", version));
+
+    const tenant = objects(cluster, await freshNamespace(cluster));
+    const kubelet = startKubelet(cluster, tenant.namespace);
+    const operator = await operatorOf(cluster, own);
+    try {
+      const created = await tenant.create("MlflowServer", server());
+      await eventually(async () => {
+        const found = await tenant.the("MlflowServer", created.metadata.name);
+        assert.equal(condition(found, "Ready").status, "True", JSON.stringify(found.status));
+      });
+      const { template } = (await tenant.the("Deployment", created.metadata.name)).spec;
+      assert.equal(template.spec?.containers[0]?.image, imageOf("mlflow-server", created.spec.version ?? ""));
+    } finally {
+      await operator.stop();
+      await kubelet.stop();
+    }
   });
 });
 
