@@ -2,7 +2,7 @@
 
 Runs in the MLflow image with the environment of the server, and uses MLflow's own client for the bucket, so the check
 does what the server does. It starts an upload and does not complete it: that requires the permission to write objects, and
-leaves nothing in the bucket, even if no credential may delete. In S3 the upload is aborted, in Google Cloud Storage its session
+leaves nothing in the bucket, even if the credentials have no permission to delete objects. In S3 the upload is aborted, in Google Cloud Storage its session
 is cancelled, and in Azure Blob Storage one block without a blob expires.
 
 Environment: that of the server, and

@@ -333,7 +333,7 @@ def origin(error: BaseException) -> str:
     """Returns the innermost source location in MLflow or here of an exception: file and line, no values."""
     frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
     files = [(frame.filename.rpartition("site-packages/")[2], frame.lineno) for frame in frames]
-    # In a pod, the program is no file.
+    # In a pod, the program is not a file.
     here = origin.__code__.co_filename
     own = [(file, line) for file, line in files if file.startswith("mlflow/") or file == here]
     return f"{own[-1][0]}:{own[-1][1]}" if own else "an unknown location"

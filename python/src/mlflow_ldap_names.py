@@ -74,7 +74,7 @@ def all_values(dn: str) -> list[str]:
 
 
 def normalised(text: str) -> tuple[object, ...]:
-    """Returns the parts of a DN without differences of case, spaces and escapes; for a text that is no DN, one part."""
+    """Returns the parts of a DN without differences of case, spaces and escapes; for a text that is not a DN, one part."""
     try:
         components = parse_dn(text, escape=False, strip=True)
     except (LDAPInvalidDnError, IndexError):

@@ -42,7 +42,7 @@ def log(line: str) -> None:
 
 
 def collect_rarely() -> None:
-    """Importing MLflow creates objects that stay: to look for garbage among them takes a sixth of the time of a short program."""
+    """Importing MLflow creates objects that are never freed: collecting garbage among them takes a sixth of the time of a short program."""
     gc.set_threshold(100_000, 20, 20)
 
 

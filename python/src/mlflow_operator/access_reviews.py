@@ -1,9 +1,10 @@
-"""Access reviews of mlflow-kubernetes-plugins (2.1.0), outside the event loop, and one request for each question.
+"""Sends access reviews of mlflow-kubernetes-plugins (2.1.0) outside the event loop, and equal ones once.
 
 The plugin sends reviews in the event loop, so while the API server does not answer, the process answers no request at all. Here the event
-loop only reads the plugin's cache. If an answer is missing, a thread sends the review, all requests with this question wait for that
-one, and then the plugin decides again. The plugin's cache and its time (60 seconds)
-are unchanged. If a release of the plugin no longer has the functions that are replaced here, the server does not start.
+loop only reads the plugin's cache. If a result is missing, a thread sends the review, all requests that need the same review wait for
+it, and then the plugin decides again. The plugin's cache and its time to live (60 seconds) are unchanged. A `question` in this module is
+what identifies a review: the caller, verb, resource, namespace and name. If a release of the plugin no longer has the functions that are
+replaced here, the server does not start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
-#: How many reviews are sent at once. Further questions wait; requests whose answers are cached do not.
+#: How many reviews are sent concurrently. Others wait; requests whose results are cached do not.
 REVIEWS_AT_ONCE = 32
 
 #: How long the API server may take to connect, and to answer.
@@ -28,7 +29,7 @@ UNAVAILABLE = "The API server does not answer access reviews, so this request is
 
 
 class Unanswered(BaseException):
-    """The answer to a question is not cached. No `except Exception` of the plugin must handle it."""
+    """The result of a review is not cached. No `except Exception` of the plugin must handle it."""
 
     def __init__(self, question: Hashable, ask: Callable[[], bool]) -> None:
         super().__init__()
@@ -36,12 +37,12 @@ class Unanswered(BaseException):
         self.ask = ask
 
 
-#: The answers that one request has waited for, by question. None: in a thread, which may wait.
+#: The results that one request has waited for, by question. None: in a thread, which can wait.
 answers: ContextVar[dict[Hashable, bool | Exception] | None] = ContextVar("access_reviews", default=None)
 
 
 class SingleFlight:
-    """Calls for one key at once make one call, and all get its result or exception."""
+    """Concurrent calls with the same key become one call, and all get its result or exception."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,7 +70,7 @@ class SingleFlight:
 
 
 class Reviews:
-    """Sends reviews in threads of their own."""
+    """Sends reviews in separate threads."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(REVIEWS_AT_ONCE, thread_name_prefix="access-review")
@@ -80,7 +81,7 @@ class Reviews:
         return bool(self._flights.run(question, ask))
 
     async def awaited(self, question: Hashable, ask: Callable[[], bool]) -> bool | Exception:
-        """The answer, or the exception that the plugin raises in its place. The requests that wait for one question use one thread."""
+        """The result, or the exception that the plugin raises instead. All requests that wait for one review use one thread."""
         waiting = self._waiting.get(question)
         if waiting is None:
             waiting = asyncio.get_running_loop().run_in_executor(self._threads, self._outcome, question, ask)
@@ -102,7 +103,7 @@ def reviewed(
     reviews: Reviews,
     unavailable: Callable[[Exception], Exception | None],
 ) -> Callable[..., bool]:
-    """The plugin's decision on one question, which in the event loop raises Unanswered where the plugin's cache has no answer."""
+    """The plugin's decision by one review. In the event loop it raises Unanswered if the plugin's cache does not have the result."""
 
     @functools.wraps(is_allowed)
     def allowed(
@@ -114,7 +115,7 @@ def reviewed(
         subresource: str | None = None,
         resource_name: str | None = None,
     ) -> bool:
-        # As the key of the plugin's cache: equal questions of different rules are one question.
+        # The same key as that of the plugin's cache: different rules can need the same review.
         name = effective_name(verb, subresource, resource_name)
         question = (id(self), identity, resource_type.replace("_", ""), verb, namespace, subresource, name)
 

@@ -17,7 +17,7 @@ from .methods import method_of
 from .prefix import Prefixed
 from .preflights import Preflights
 from .protocol import Application
-from .route_misses import remember_misses
+from .route_misses import cache_misses
 from .routes import is_assistant, is_gateway, segments
 
 #: By the name of the method. MLflow finds other applications by their entry point.
@@ -64,7 +64,7 @@ def wrapped_application() -> Application:
     inner = application_named(name)
     check_closed(inner)
     strip_credentials(inner, everywhere=name == "plain")
-    remember_misses(innermost(inner).routes)
+    cache_misses(innermost(inner).routes)
     application: Application = Guard(inner, method_of(name), limits, gateway=settings["aiGateway"])
     if (prefix := settings["prefix"]) is not None:
         if name == "oidc-auth":

@@ -1,4 +1,4 @@
-"""Request headers that no code behind this layer may read: addresses at once, credentials after authentication.
+"""Request headers that no code after this middleware can read: addresses always, credentials after authentication.
 
 Names are compared as WSGI compares them, where `-` and `_` are one character and case does not count.
 """

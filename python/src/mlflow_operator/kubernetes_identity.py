@@ -73,7 +73,7 @@ class Identified:
                 raise Refused("there is not one bearer token")
             text = token.decode("ascii", "replace")
             # A thread verifies other tokens, because the issuer's keys may have to be fetched.
-            return self.tokens.remembered(text) or await run_in_threadpool(self.tokens.identity, text)
+            return self.tokens.cached(text) or await run_in_threadpool(self.tokens.identity, text)
         except Refused as refusal:
             logger.warning("A token is rejected: %s", refusal)
             return refusal if isinstance(refusal, Expired) else None

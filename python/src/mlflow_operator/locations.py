@@ -1,8 +1,8 @@
 """Validates artifact locations: those in requests, and those that the server is about to use.
 
-The server reads and writes artifacts with its own credentials, so a location is a request to use them. MLflow looks at the permissions
-for an experiment or a model and believes the location that is stored with it. Two checks, of which the second would do: the first one
-answers the client who sends a location, the second one holds for whatever way a location has come into the database.
+The server reads and writes artifacts with its own credentials, so a location is a request to use them. MLflow checks the permissions
+for an experiment or a model and trusts the location that is stored with it. There are two checks. The first returns an error to a client
+that sends a location. The second applies when a location is used, however it was stored in the database; it alone would be sufficient.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FIELDS = {
     "mlflow.UpdateWorkspace": ("default_artifact_root", "trace_archival_config.location"),
 }
 
-#: Tags whose value is such a location, and the messages that can carry them.
+#: Tags whose value is such a location, and the messages that can contain them.
 TAGS = frozenset(("mlflow.artifactLocation", "mlflow.trace.archiveLocation"))
 TAGGED = frozenset(
     (
@@ -47,15 +47,15 @@ TAGGED = frozenset(
     )
 )
 
-#: What a prompt, which has no artifacts, has in place of one. MLflow before 3.17 has the texts, and no name for them.
+#: The sources of prompts, which have no artifacts. MLflow before 3.17 has the values, but no constant with them.
 PLACEHOLDERS: frozenset[str] = frozenset(
     getattr(handlers, "_PROMPT_SOURCE_PLACEHOLDERS", ("dummy-source", "prompt-template"))
 )
 
-#: Whether the server's own destination is opened, whose paths are judged by the request's route.
+#: Whether the server's own destination is opened, whose paths the request's route authorizes.
 of_the_server: ContextVar[bool] = ContextVar("of_the_server", default=False)
 
-#: What clients of a store, and those who compare its locations, may read in more than one way.
+#: Characters that clients of a store, and code that compares locations, interpret differently.
 AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f\\]|^\s|\s$")
 
 #: Schemes of Azure, which have the name of a container before an @; others have a user name there.

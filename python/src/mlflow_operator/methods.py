@@ -17,7 +17,7 @@ PROBE = "/api/2.0/mlflow/experiments/get"
 class Method:
     """An authentication method, for the middleware."""
 
-    #: Headers that can carry a credential.
+    #: Headers that can contain a credential.
     credentials: tuple[bytes, ...]
     #: Whether a path is public. The plugin's own function, so that the middleware makes no other path public.
     is_public: Callable[[str], bool]
@@ -27,7 +27,7 @@ class Method:
     has_login: bool = False
     #: The cookie of its sessions.
     session: str | None = None
-    #: The scheme of `Authorization` that the method knows, with a space. Of another one MLflow's basic authentication makes a 500.
+    #: The scheme of `Authorization` that the method knows, with a space. For any other MLflow's basic authentication returns 500.
     scheme: bytes = b""
 
     def has_credential(self, headers: Headers) -> bool:

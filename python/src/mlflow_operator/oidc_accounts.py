@@ -1,7 +1,7 @@
 """The account of a user of the issuer. It is bound to `iss` and `sub`, so it stays the same if the name in the token changes.
 
 The binding is a row of the plugin's own table `user_identities`, so all replicas share it, an administrator can list and remove it with the
-plugin's API (`/users/{username}/identities`), and it goes with the account. The plugin's subject there is both claims in one text.
+plugin's API (`/users/{username}/identities`), and it is deleted with the account. The plugin's subject there is both claims in one text.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Accounts:
             bound = session.query(SqlUserIdentity.subject).filter(
                 SqlUserIdentity.provider_id == DEFAULT_PROVIDER_ID, SqlUserIdentity.user_id == (user and user[0])
             )
-            # The plugin's migrations set the subject of existing accounts to their names. That is no binding.
+            # The plugin's migrations set the subject of existing accounts to their names. That is not a binding.
             subjects = {subject for (subject,) in bound if subject != username}
             if user is not None and not subjects:
                 session.add(SqlUserIdentity(provider_id=DEFAULT_PROVIDER_ID, subject=identity, user_id=user[0]))

@@ -1,8 +1,8 @@
 """The application of mlflow-oidc-auth with additional rules for authentication.
 
 The plugin (11.0.2) checks the groups in a token only when a user authenticates for the first time, accepts names in any form, has an account
-for each name and not for each `sub`, and issues access tokens that nothing checks later. Here a token counts only while it says that
-its bearer is in a group, an account belongs to one `sub`, and access tokens are off or limited. If a release of the plugin no
+for each name and not for each `sub`, and issues access tokens that nothing checks later. Here a token is accepted only if it contains
+a group of its user, an account belongs to one `sub`, and access tokens are disabled or limited. If a release of the plugin no
 longer has the functions that are replaced here, the server does not start.
 """
 
@@ -29,7 +29,7 @@ from mlflow_oidc_auth.repository.user_identity import UserIdentityRepository
 from mlflow_oidc_auth.routers import auth as login
 from mlflow_oidc_auth.store import store
 
-from . import oidc_remembered, oidc_sessions, wsgi_threads
+from . import oidc_cache, oidc_sessions, wsgi_threads
 from .account_names import problem_of
 from .claims import claim
 from .oidc_accounts import Account, Accounts, Rejected, identity_of, taken
@@ -228,7 +228,7 @@ TOO_OLD = (
 
 
 async def denied(self: AuthMiddleware, request: Request, path: str) -> Response:
-    """Answers 401 with the reason if a password was sent. The reason is no secret, and a login page would not help."""
+    """Answers 401 with the reason if a password was sent. The reason is not a secret, and a login page would not help."""
     if request.headers.get("authorization", "").lower().startswith("basic"):
         return error(401, ACCESS_TOKENS if TOKEN_SECONDS is None else TOO_OLD)
     answer: Response = await deny(self, request, path)
@@ -267,7 +267,7 @@ login._provision_login = sign_in
 login._authorize_access_token_with_key_refresh = exchanged
 login._build_ui_url = ui_url
 oidc_sessions.install(AuthSessionRepository, store.engine)
-bearers = oidc_remembered.install(auth_middleware, verification, store.engine, config.OIDC_JWKS_CACHE_TTL_SECONDS)
+bearers = oidc_cache.install(auth_middleware, verification, store.engine, config.OIDC_JWKS_CACHE_TTL_SECONDS)
 
 
 class LocalRedirects:

@@ -1,9 +1,8 @@
 """Serves MLflow with and without a path prefix: the outermost middleware of every application.
 
-A gateway may pass the prefix on or strip it, and clients in the cluster know of none. What comes with the prefix has it taken off,
-once, before anything looks at the path: to the application, and to all that decides who gets in, it is the very request that could
-have come without. What goes back says nowhere what was taken off: redirects become relative, so they lead to the right place in all
-three cases.
+A gateway can pass the prefix on or strip it, and clients in the cluster do not use it. The prefix of a request is removed once, before
+any other code reads the path. So authentication, authorization and the application handle a request with the prefix exactly as the same
+request without it. Responses do not depend on what was removed: redirects become relative, so they are correct in all three cases.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Prefixed:
         is_outside = is_under or host == self.host
         token = seen_prefix.set(self.prefix.decode() if is_outside else "")
         try:
-            # Not as `root_path`: routers would take a second prefix off, which nothing that guards a path has seen.
+            # Not as `root_path`: routers would remove a second prefix, after authentication has checked the path.
             inner = {**scope, "raw_path": path, "path": unquote(path.decode("ascii"))} if is_under else scope
             await self.application(inner, receive, self.sending(send, path, host, is_outside))
         finally:

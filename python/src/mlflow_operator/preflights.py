@@ -1,6 +1,6 @@
 """Preflight requests of browsers (CORS).
 
-They carry no credential, so no authentication can let them pass; and they are answered here, so MLflow never sees one that is not
+They contain no credential, so no authentication method accepts them. They are answered here, so MLflow never sees one that is not
 authenticated.
 """
 

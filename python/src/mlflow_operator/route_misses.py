@@ -1,4 +1,4 @@
-"""Which of FastAPI's routers have no route for a path, remembered.
+"""Which of FastAPI's routers have no route for a path, cached.
 
 FastAPI compares a path with all routes of all routers (about 500 with mlflow-oidc-auth) before the request gets to MLflow's Flask application,
 which serves most requests. The result depends on nothing but the method and the path, decoded and as it was sent.
@@ -28,7 +28,7 @@ class Misses:
         self._size = size
         self._numbers: OrderedDict[tuple[object, ...], set[int]] = OrderedDict()
 
-    def remembered(self, number: int, matches: Matches) -> Matches:
+    def cached(self, number: int, matches: Matches) -> Matches:
         def matched(scope: Message) -> tuple[Match, Message]:
             path, raw_path = scope.get("path", ""), scope.get("raw_path") or b""
             if len(path) > LONGEST_PATH or len(raw_path) > LONGEST_PATH:
@@ -49,8 +49,8 @@ class Misses:
         return matched
 
 
-def remember_misses(routes: Iterable[Any]) -> None:
+def cache_misses(routes: Iterable[Any]) -> None:
     misses = Misses()
     for number, route in enumerate(routes):
         if not isinstance(route, Mount):
-            route.matches = misses.remembered(number, route.matches)
+            route.matches = misses.cached(number, route.matches)

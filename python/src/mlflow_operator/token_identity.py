@@ -26,7 +26,7 @@ logger = logging.getLogger("mlflow.identity")
 CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", *CURVES, "EdDSA"]
 
-#: Exceptions for text that is no token, and for claims of wrong types.
+#: Exceptions for text that is not a token, and for claims of wrong types.
 MALFORMED = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 #: How far an issuer's clock can be ahead, in seconds. The end of a token has no leeway.
@@ -43,8 +43,8 @@ RENEW_SECONDS = 600
 #: The maximum time that a token with an unknown key waits while the issuer's keys are fetched.
 WAIT_SECONDS = 1
 
-#: How many verified tokens are remembered.
-REMEMBERED = 4096
+#: How many verified tokens are cached.
+CACHE_SIZE = 4096
 
 #: Control and format characters, surrogates, and separators of lines and paragraphs.
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -221,26 +221,26 @@ class Tokens:
         issuers: Mapping[str, tuple[Issuer, Keys]],
         claims: Claims,
         clock: Callable[[], float] = time.time,
-        size: int = REMEMBERED,
+        size: int = CACHE_SIZE,
     ) -> None:
         self._issuers = issuers
         self._claims = claims
         self._clock = clock
         self._size = size
         self._lock = threading.Lock()
-        self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
+        self._cached: OrderedDict[bytes, Verified] = OrderedDict()
 
-    def remembered(self, token: str) -> Identity | None:
+    def cached(self, token: str) -> Identity | None:
         """The identity in a token that was verified before, until it ends or the keys of its issuer are fetched again. Never waits."""
         digest = digest_of(token)
         with self._lock:
-            found = self._remembered.get(digest)
+            found = self._cached.get(digest)
             if found is None:
                 return None
             if self._clock() < found.ends and found.keys.current() is found.known:
-                self._remembered.move_to_end(digest)
+                self._cached.move_to_end(digest)
                 return found.identity
-            del self._remembered[digest]
+            del self._cached[digest]
             return None
 
     def identity(self, token: str) -> Identity:
@@ -249,15 +249,15 @@ class Tokens:
         keys = self._issuers[issuer.issuer][1]
         known = keys.current()
         if known is not None and key in known:
-            self._remember(digest_of(token), Verified(found, float(str(payload["exp"])), keys, known))
+            self._cache(digest_of(token), Verified(found, float(str(payload["exp"])), keys, known))
         return found
 
-    def _remember(self, digest: bytes, verified: Verified) -> None:
+    def _cache(self, digest: bytes, verified: Verified) -> None:
         with self._lock:
-            self._remembered[digest] = verified
-            self._remembered.move_to_end(digest)
-            while len(self._remembered) > self._size:
-                self._remembered.popitem(last=False)
+            self._cached[digest] = verified
+            self._cached.move_to_end(digest)
+            while len(self._cached) > self._size:
+                self._cached.popitem(last=False)
 
     def _verified(self, token: str) -> tuple[Issuer, dict[str, object], Key]:
         try:
@@ -294,7 +294,7 @@ class Tokens:
 
 
 def digest_of(token: str) -> bytes:
-    """The key under which a token is remembered. The token itself is not kept."""
+    """The key under which a token is cached. The token itself is not kept."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 

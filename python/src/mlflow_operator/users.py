@@ -1,8 +1,8 @@
 """Caches in this process what MLflow's basic authentication reads for each request. Users and grants: for READ_SECONDS.
 
-Without it a request asks the database about five times who its user is and what is granted. What is remembered only ever allows: where
-it would deny, the decision is made again from the database, so a new grant counts at once everywhere. Each write to the users'
-database in this process clears it, so in this process a change counts at once as well; in others after READ_SECONDS.
+Without it a request reads users and grants from the database about five times. Cached values can only allow a request: if they would
+deny it, the decision is made again from the database, so a new grant takes effect immediately in every process. Each write to the users'
+database in this process clears the cache, so other changes take effect immediately in this process, and in others after READ_SECONDS.
 
 If a release of MLflow no longer has the functions that are replaced here, the server does not start.
 """
@@ -25,7 +25,7 @@ from typing import Any
 READ_SECONDS = 5.0
 #: How long the experiment of a run is cached.
 RUN_SECONDS = 600.0
-REMEMBERED = 4096
+CACHE_SIZE = 4096
 #: Rows of lists that are hidden from their users.
 HIDDEN = 16384
 
@@ -37,14 +37,14 @@ READERS = ("get_", "list_", "has_", "is_", "user_has_", "authenticate_user")
 
 
 class Stale(Exception):
-    """What is remembered contradicts the database. The decision is made again without it."""
+    """A cached value contradicts the database. The decision is made again without the cache."""
 
 
 @dataclass
 class Decision:
     """One decision whether a request is allowed."""
 
-    #: Whether anything of it was remembered.
+    #: Whether it used a cached value.
     uses_memory: bool = False
     #: The names of the users whose grants are asked for, by their ids.
     names: dict[int, str] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Users:
         store.has_user = self.has_user
         reads = [name for name in GRANTS if callable(getattr(store, name, None))]
         if not reads:
-            raise RuntimeError("This MLflow reads grants in another way. Removed ones would be remembered.")
+            raise RuntimeError("This MLflow reads grants in another way. Removed ones would be cached.")
         for name in reads:
             setattr(store, name, self._granting(name, getattr(store, name)))
 
@@ -143,7 +143,7 @@ class Users:
         return user
 
     def has_user(self, username: str, **options: Any) -> bool:
-        # None, which is not remembered: another process may make the user at any time.
+        # None, which is not cached: another process may make the user at any time.
         return bool(self._memory.read(("has", username, *options), lambda: self._has_user(username, **options) or None))
 
     def _granting(self, name: str, grants: Callable[..., Any]) -> Callable[..., Any]:
@@ -281,7 +281,7 @@ def once_at_a_time(auth: Any, memory: Memory) -> Callable[[str, str], Any]:
     return authenticated
 
 
-def remembered_runs(auth: Any, memory: Memory) -> Callable[..., Any]:
+def cached_runs(auth: Any, memory: Memory) -> Callable[..., Any]:
     """Returns MLflow's read of a resource for a decision, cached for runs: the experiment of a run never changes, and IDs are unique."""
     fetch: Callable[..., Any] = auth._fetch_or_none
 
@@ -318,7 +318,7 @@ def filtered(select: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def remembered_role(is_admin: Callable[[], bool]) -> Callable[[], bool]:
+def cached_role(is_admin: Callable[[], bool]) -> Callable[[], bool]:
     """Returns MLflow's check whether the sender is an administrator, cached while a list is filtered. Everywhere else it is part of a decision."""
 
     @functools.wraps(is_admin)
@@ -334,7 +334,7 @@ def remembered_role(is_admin: Callable[[], bool]) -> Callable[[], bool]:
     return run
 
 
-def remembered_rows(
+def cached_rows(
     predicate: Callable[..., Callable[[str], bool]], memory: Memory, workspace: Callable[[], Any]
 ) -> Callable[..., Callable[[str], bool]]:
     """Returns MLflow's selection of the rows of a list with cached grants.
@@ -389,7 +389,7 @@ LISTS = (
 )
 
 
-def remember_lists(auth: Any, memory: Memory) -> None:
+def cache_lists(auth: Any, memory: Memory) -> None:
     """Caches what MLflow reads to filter lists. MLflow 3.16 reads grants of lists in another way, and is left as it is."""
     if not callable(getattr(auth, "retention_gate", None)):
         return
@@ -398,10 +398,10 @@ def remember_lists(auth: Any, memory: Memory) -> None:
             raise RuntimeError(
                 f"This MLflow has no mlflow.server.auth.{name}. Lists would be filtered without the cache."
             )
-    auth._role_based_read_predicate = remembered_rows(
+    auth._role_based_read_predicate = cached_rows(
         auth._role_based_read_predicate, memory, auth.workspace_context.get_request_workspace
     )
-    auth.sender_is_admin = remembered_role(auth.sender_is_admin)
+    auth.sender_is_admin = cached_role(auth.sender_is_admin)
     auth.filter_experiment_ids = filtered(auth.filter_experiment_ids)
     tables = (auth.AFTER_REQUEST_HANDLERS, auth.PARAMETERIZED_AFTER_REQUEST_HANDLERS)
     handlers = {handler for table in tables for handler in table.values()}
@@ -423,11 +423,11 @@ REPLACED = (
 def install() -> Memory:
     """Returns the cache of users and grants."""
     auth: Any = import_module("mlflow.server.auth")
-    memory = Memory(READ_SECONDS, REMEMBERED)
+    memory = Memory(READ_SECONDS, CACHE_SIZE)
     for name in REPLACED:
         if not callable(getattr(auth, name, None)):
             raise RuntimeError(
-                f"This MLflow has no mlflow.server.auth.{name}. Removed users and grants would be remembered."
+                f"This MLflow has no mlflow.server.auth.{name}. Removed users and grants would be cached."
             )
     Users(auth.store, memory)
     auth._authenticate_cached = once_at_a_time(auth, memory)
@@ -442,8 +442,8 @@ def install() -> Memory:
         return None if validator is None else decided_later(validator)
 
     auth._find_fastapi_validator = find_validator
-    remember_lists(auth, memory)
+    cache_lists(auth, memory)
     # MLflow 3.16 has no such function; there the run is read for each request.
     if callable(getattr(auth, "_fetch_or_none", None)):
-        auth._fetch_or_none = remembered_runs(auth, Memory(RUN_SECONDS, REMEMBERED))
+        auth._fetch_or_none = cached_runs(auth, Memory(RUN_SECONDS, CACHE_SIZE))
     return memory

@@ -66,7 +66,7 @@ class Request(WsgiToAsgiInstance):
         try:
             for part in output:
                 if self.response_content_length is not None:
-                    # No more than the header says.
+                    # No more than the length in the header.
                     part = part[: self.response_content_length - length]
                 length += len(part)
                 size += len(part)

@@ -1,4 +1,4 @@
-"""Claims about the layer around MLflow, with an application that says what it was asked."""
+"""Tests of the middleware around MLflow, with an application that reports the request it received."""
 
 import gzip
 import json

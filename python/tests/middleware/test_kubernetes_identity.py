@@ -1,4 +1,4 @@
-"""Claims about the layer that finds out who calls, before an application that says what it was asked."""
+"""Tests of the caller's identity, with an application that reports the request it received."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ SIGN_IN = "/oauth2/start?rd=%2F"
 class Known:
     """Tokens by name, in place of real ones."""
 
-    def remembered(self, _: str) -> None:
+    def cached(self, _: str) -> None:
         return None
 
     def identity(self, token: str) -> Identity:

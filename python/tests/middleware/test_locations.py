@@ -1,6 +1,6 @@
-"""Claims about locations of artifacts, in a real MLflow: with every route and message that it has.
+"""Tests of artifact locations in a real MLflow, with every route and message that it has.
 
-Where a new MLflow brings a route or a field, the sweep fails until someone has decided whether the server uses a location of it:
+If a new MLflow adds a route or a field, a test fails until a contributor has decided whether the server uses it as a location:
 then it is one of `mlflow_operator.locations.FIELDS`; if not, it is written down in `decided-fields.txt` or `decided-routes.txt`, next to this file.
 """
 

@@ -1,4 +1,4 @@
-"""Claims about who authenticates with an OpenID Connect issuer, in the real plugin with a database of its own."""
+"""Tests of authentication with an OpenID Connect issuer, in the real plugin with its own database."""
 
 import asyncio
 import base64
@@ -54,7 +54,7 @@ from mlflow_oidc_auth.store import store  # noqa: E402
 from mlflow_operator import oidc_membership as membership  # noqa: E402
 from mlflow_operator.account_names import problem_of  # noqa: E402
 from mlflow_operator.oidc_accounts import Accounts, Rejected, identity_of  # noqa: E402
-from mlflow_operator.oidc_remembered import VerifiedTokens  # noqa: E402
+from mlflow_operator.oidc_cache import VerifiedTokens  # noqa: E402
 from mlflow_operator.oidc_routes import TOKENS, UNUSED, refusal_of  # noqa: E402
 
 ME = "/api/2.0/mlflow/users/current"
@@ -369,7 +369,7 @@ def all_routes() -> list[tuple[str, str]]:
 
 
 class Remembered(unittest.TestCase):
-    """What is remembered of bearer tokens for a few seconds, in one process of several."""
+    """What is cached of bearer tokens for a few seconds, in one process of several."""
 
     def setUp(self) -> None:
         self.memory = membership.bearers.memory
@@ -435,7 +435,7 @@ class Remembered(unittest.TestCase):
         self.assertEqual(plugin._get_user_auth_facts("gone-there")[:2], (False, True))
         self.later(0.2)
         self.assertEqual(who(token), 401)
-        # A rejection is not remembered.
+        # A rejection is not cached.
         self.elsewhere("UPDATE users SET active = :yes WHERE username = 'gone-there'", yes=True)
         self.assertEqual(who(token), ("gone-there", False))
 
@@ -446,12 +446,12 @@ class Remembered(unittest.TestCase):
         self.later(5.1)
         self.assertEqual(who(token), 401)
 
-    def test_a_token_without_the_group_is_refused_while_one_with_it_is_remembered(self) -> None:
+    def test_a_token_without_the_group_is_refused_while_one_with_it_is_cached(self) -> None:
         self.assertEqual(who(bearer("leaving")), ("leaving", False))
         for _ in range(2):
             self.assertEqual(who(bearer("leaving", groups=("other",))), 401)
 
-    def test_other_tokens_of_a_remembered_user_are_verified(self) -> None:
+    def test_other_tokens_of_a_cached_user_are_verified(self) -> None:
         good = bearer("careful")["authorization"]
         self.assertEqual(who({"authorization": good}), ("careful", False))
         other_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -471,7 +471,7 @@ class Remembered(unittest.TestCase):
                 self.assertEqual(who({"authorization": other}), 401, other)
         self.assertEqual(who({"authorization": good}), ("careful", False))
 
-    def test_a_token_ends_when_it_says_although_it_is_remembered(self) -> None:
+    def test_a_token_ends_when_it_says_although_it_is_cached(self) -> None:
         token = bearer("brief", exp=int(time.time()) + 100)
         self.assertEqual(who(token), ("brief", False))
         tokens = membership.bearers._tokens
@@ -489,7 +489,7 @@ class Remembered(unittest.TestCase):
         self.assertEqual(set(asyncio.run(run())), {(True, "newcomer", "")})
         self.assertEqual(len([user for user in store.list_usernames() if user == "newcomer"]), 1)
 
-    def test_a_slow_issuer_stops_no_user_whose_token_is_remembered(self) -> None:
+    def test_a_slow_issuer_stops_no_user_whose_token_is_cached(self) -> None:
         known, unknown = (bearer(name)["authorization"] for name in ("quick", "waiting"))
         self.assertEqual([who({"authorization": known}) for _ in range(2)], [("quick", False)] * 2)
         plugin = auth_middleware.AuthMiddleware(app=None)
@@ -616,7 +616,7 @@ class Verification(unittest.TestCase):
         self.now += 2
         self.assertFalse(self.tokens.is_valid("a"))
 
-    def test_what_is_not_valid_or_has_no_end_is_not_remembered(self) -> None:
+    def test_what_is_not_valid_or_has_no_end_is_not_cached(self) -> None:
         for _ in range(2):
             with self.assertRaises(ValueError):
                 self.tokens.claims("bad")

@@ -1,4 +1,4 @@
-"""Claims about the layer, before an application that says what it was asked."""
+"""Tests of the path prefix, with an application that reports the request it received."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Claims about preflights, before an application that says what it was asked."""
+"""Tests of preflight requests, with an application that reports the request it received."""
 
 import asyncio
 import itertools

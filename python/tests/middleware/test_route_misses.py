@@ -1,4 +1,4 @@
-"""Paths that a router has no route for are remembered, and change nothing else."""
+"""Paths that a router has no route for are cached, and change nothing else."""
 
 import random
 import unittest
@@ -9,7 +9,7 @@ from starlette.routing import Match, Mount
 
 from asgi import asked, scope_of
 from mlflow_operator import route_misses
-from mlflow_operator.route_misses import Misses, remember_misses
+from mlflow_operator.route_misses import Misses, cache_misses
 
 
 async def flask(scope: Any, receive: Any, send: Any) -> None:
@@ -37,8 +37,8 @@ def application() -> FastAPI:
 
 class RouteMissesTest(unittest.TestCase):
     def test_each_request_gets_to_the_same_route_as_without_it(self) -> None:
-        plain, remembering = application(), application()
-        remember_misses(remembering.routes)
+        plain, caching = application(), application()
+        cache_misses(caching.routes)
         choices = random.Random(1)
         targets = [
             "/api/a/x",
@@ -54,7 +54,7 @@ class RouteMissesTest(unittest.TestCase):
         ]
         for _ in range(300):
             method, target = choices.choice(["GET", "POST", "HEAD", "OPTIONS"]), choices.choice(targets)
-            found = [asked(app, method, target) for app in (plain, remembering)]
+            found = [asked(app, method, target) for app in (plain, caching)]
             first, second = ((each.status, each.body) for each in found)
             self.assertEqual(first, second, (method, target))
 
@@ -65,7 +65,7 @@ class RouteMissesTest(unittest.TestCase):
             calls.append((scope["method"], scope["raw_path"]))
             return Match.NONE, {}
 
-        matched = Misses().remembered(0, matches)
+        matched = Misses().cached(0, matches)
         for _ in range(3):
             for method in ("GET", "POST"):
                 for target in ("/api/a%2Fb", "/api/a/b"):
@@ -80,12 +80,12 @@ class RouteMissesTest(unittest.TestCase):
             calls.append(1)
             return (Match.FULL if len(calls) % 2 else Match.PARTIAL), {"path_params": {}}
 
-        matched = Misses().remembered(0, matches)
+        matched = Misses().cached(0, matches)
         self.assertEqual([matched(scope_of("GET", "/x"))[0] for _ in range(4)], [Match.FULL, Match.PARTIAL] * 2)
 
     def test_it_is_bounded(self) -> None:
         misses = Misses(size=8)
-        matched = misses.remembered(0, lambda _: (Match.NONE, {}))
+        matched = misses.cached(0, lambda _: (Match.NONE, {}))
         for number in range(100):
             matched(scope_of("GET", f"/{number}"))
             matched(scope_of("GET", "/" + "x" * (route_misses.LONGEST_PATH + number)))
@@ -95,7 +95,7 @@ class RouteMissesTest(unittest.TestCase):
     def test_mounts_are_left_alone(self) -> None:
         app = application()
         mount = next(route for route in app.routes if isinstance(route, Mount))
-        remember_misses(app.routes)
+        cache_misses(app.routes)
         self.assertNotIn("matches", vars(mount))
 
 

@@ -1,4 +1,4 @@
-"""Claims about whom a token names. Runs next to python/src, in the Python of MLflow's image."""
+"""Tests of the user that a token identifies. Runs next to python/src, in the Python of MLflow's image."""
 
 import base64
 import dataclasses
@@ -318,7 +318,7 @@ class KeysOfAnIssuer(unittest.TestCase):
 
 
 class Remembered(unittest.TestCase):
-    """A verified token is not verified again, and nothing else is remembered."""
+    """A verified token is not verified again, and nothing else is cached."""
 
     def setUp(self) -> None:
         self.now = float(int(time.time()))
@@ -328,25 +328,25 @@ class Remembered(unittest.TestCase):
     def tokens_for(self, audience: str, size: int = 8, keys: Published | None = None) -> Tokens:
         return Tokens({PEOPLE: (Issuer(PEOPLE, audience), keys or self.keys)}, USUAL, lambda: self.now, size)
 
-    def test_a_token_is_remembered_after_it_was_verified(self) -> None:
+    def test_a_token_is_cached_after_it_was_verified(self) -> None:
         token = signed()
-        self.assertIsNone(self.tokens.remembered(token))
+        self.assertIsNone(self.tokens.cached(token))
         found = self.tokens.identity(token)
-        self.assertIs(self.tokens.remembered(token), found)
+        self.assertIs(self.tokens.cached(token), found)
 
     def test_the_token_itself_is_not_kept(self) -> None:
         token = signed()
         self.tokens.identity(token)
-        self.assertNotIn(token, repr(self.tokens._remembered))
-        self.assertEqual([len(digest) for digest in self.tokens._remembered], [32])
+        self.assertNotIn(token, repr(self.tokens._cached))
+        self.assertEqual([len(digest) for digest in self.tokens._cached], [32])
 
     def test_it_ends_when_the_token_ends(self) -> None:
         token = signed(exp=int(self.now) + 60)
         self.tokens.identity(token)
         self.now += 59.5
-        self.assertIsNotNone(self.tokens.remembered(token))
+        self.assertIsNotNone(self.tokens.cached(token))
         self.now += 0.5
-        self.assertIsNone(self.tokens.remembered(token))
+        self.assertIsNone(self.tokens.cached(token))
         with self.assertRaises(Expired):
             self.tokens.identity(token)
 
@@ -354,7 +354,7 @@ class Remembered(unittest.TestCase):
         token = signed()
         self.tokens.identity(token)
         self.keys.now += token_identity.RENEW_SECONDS
-        self.assertIsNone(self.tokens.remembered(token))
+        self.assertIsNone(self.tokens.cached(token))
 
     def test_it_ends_when_the_keys_are_fetched_again(self) -> None:
         token = signed()
@@ -363,11 +363,11 @@ class Remembered(unittest.TestCase):
         self.keys.now += token_identity.ASK_AGAIN_SECONDS
         # A token of the new key makes the server fetch the keys; the previous one is withdrawn.
         self.tokens.identity(signed(by=other_key, kid="b"))
-        self.assertIsNone(self.tokens.remembered(token))
+        self.assertIsNone(self.tokens.cached(token))
         with self.assertRaises(Refused):
             self.tokens.identity(token)
 
-    def test_a_rejected_token_is_not_remembered(self) -> None:
+    def test_a_rejected_token_is_not_cached(self) -> None:
         rejected = [
             signed(aud="other"),
             signed(iss="https://other.example.com"),
@@ -382,8 +382,8 @@ class Remembered(unittest.TestCase):
             for _ in range(2):
                 with self.assertRaises(Refused):
                     self.tokens.identity(token)
-                self.assertIsNone(self.tokens.remembered(token))
-        self.assertEqual(len(self.tokens._remembered), 0)
+                self.assertIsNone(self.tokens.cached(token))
+        self.assertEqual(len(self.tokens._cached), 0)
 
     def test_a_token_with_other_bytes_is_another_token(self) -> None:
         token = signed()
@@ -396,24 +396,24 @@ class Remembered(unittest.TestCase):
             token[:-1],
             signed(groups=["other"]),
         ]:
-            self.assertIsNone(self.tokens.remembered(other))
+            self.assertIsNone(self.tokens.cached(other))
 
     def test_each_audience_and_issuer_has_entries_of_its_own(self) -> None:
         token = signed()
         self.tokens.identity(token)
         other = self.tokens_for("other")
-        self.assertIsNone(other.remembered(token))
+        self.assertIsNone(other.cached(token))
         with self.assertRaises(Refused):
             other.identity(token)
-        self.assertIsNone(other.remembered(token))
+        self.assertIsNone(other.cached(token))
 
     def test_the_memory_is_bounded_and_keeps_what_is_used(self) -> None:
         used = signed(sub="used")
         self.tokens.identity(used)
         for number in range(50):
             self.tokens.identity(signed(sub=str(number)))
-            self.assertIsNotNone(self.tokens.remembered(used))
-        self.assertEqual(len(self.tokens._remembered), 8)
+            self.assertIsNotNone(self.tokens.cached(used))
+        self.assertEqual(len(self.tokens._cached), 8)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ from mlflow_operator.users import (
     Memory,
     Turns,
     Users,
+    cache_lists,
+    cached_role,
+    cached_rows,
+    cached_runs,
     decided,
     decided_later,
     deciding,
     filtered,
     once_at_a_time,
-    remember_lists,
-    remembered_role,
-    remembered_rows,
-    remembered_runs,
 )
 
 
@@ -214,7 +214,7 @@ class ListsTest(unittest.TestCase):
         self.memory = Memory(5, 8, lambda: self.now)
         Users(self.one, self.memory)
         self.workspace: str | None = None
-        self.select = remembered_rows(self.predicate, self.memory, lambda: self.workspace)
+        self.select = cached_rows(self.predicate, self.memory, lambda: self.workspace)
 
     def predicate(self, username: str, resource_type: str, also_require: Any = ()) -> Callable[[str], bool]:
         user = self.one.get_user(username)
@@ -315,7 +315,7 @@ class ListsTest(unittest.TestCase):
                     changes.append((self.now, frozenset(self.database.grants.get(self.database.users["alice"], ()))))
 
     def test_the_role_is_cached_only_while_a_list_is_filtered(self) -> None:
-        is_admin = remembered_role(lambda: bool(self.one.get_user("alice").id > 0))
+        is_admin = cached_role(lambda: bool(self.one.get_user("alice").id > 0))
         read = filtered(is_admin)
         self.assertTrue(read())
         before = self.one.reads
@@ -341,7 +341,7 @@ class ListsTest(unittest.TestCase):
             PARAMETERIZED_AFTER_REQUEST_HANDLERS={},
             _SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS=frozenset({filter_search_experiments}),
         )
-        remember_lists(self.auth, self.memory)
+        cache_lists(self.auth, self.memory)
         handlers = self.auth.AFTER_REQUEST_HANDLERS
         self.assertIs(handlers["/b", "POST"], set_can_manage)
         self.assertEqual(self.auth._SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS, {handlers["/a", "POST"]})
@@ -353,7 +353,7 @@ class ListsTest(unittest.TestCase):
         self.assertEqual(self.one.reads, before + 1)
         del self.auth.sender_is_admin
         with self.assertRaisesRegex(RuntimeError, "sender_is_admin"):
-            remember_lists(self.auth, self.memory)
+            cache_lists(self.auth, self.memory)
 
 
 class PasswordsTest(unittest.TestCase):
@@ -406,7 +406,7 @@ class PasswordsTest(unittest.TestCase):
         self.assertEqual(self.authenticate("alice", "right"), "alice")
         self.assertIsNone(self.authenticate("alice", "wrong"))
 
-    def test_a_password_that_changes_during_the_check_is_not_remembered(self) -> None:
+    def test_a_password_that_changes_during_the_check_is_not_cached(self) -> None:
         def change() -> None:
             self.meanwhile = lambda: None
             self.passwords["alice"] = "new"
@@ -436,7 +436,7 @@ class RunsTest(unittest.TestCase):
 
         context = SimpleNamespace(get_request_workspace=lambda: workspace)
         auth = SimpleNamespace(_fetch_or_none=lambda read, identifier: read(identifier), workspace_context=context)
-        fetched = remembered_runs(auth, Memory(5, 8))
+        fetched = cached_runs(auth, Memory(5, 8))
         with deciding():
             self.assertEqual(fetched(get_run, "known").info.experiment_id, "7")
             self.assertEqual(fetched(get_run, "known").info.experiment_id, "7")

@@ -1,4 +1,4 @@
-"""Claims about the check of the artifact store: MLflow's real clients against a server that answers as S3, Google and Azure do."""
+"""Tests of the check of the artifact store: MLflow's real clients against a server that answers as S3, Google and Azure do."""
 
 import base64
 import http.server

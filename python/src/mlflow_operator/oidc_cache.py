@@ -1,8 +1,8 @@
-"""What mlflow-oidc-auth (11.0.2) finds out for each request with a bearer token, remembered in this process.
+"""Caches what mlflow-oidc-auth (11.0.2) determines for each request with a bearer token, in this process.
 
 A verified token: until it ends, or the keys of its issuer are fetched again. The account of a token and whether it is active: for
-READ_SECONDS; each write to the plugin's database in this process clears it. Which experiment a run belongs to: for RUN_SECONDS. Only what
-authenticates is remembered. A token that is not remembered is verified in a thread, one at a time, so neither the issuer nor the database
+READ_SECONDS; each write to the plugin's database in this process clears it. Which experiment a run belongs to: for RUN_SECONDS. Only positive
+results are cached. A token that is not cached is verified in a thread, one at a time, so neither the issuer nor the database
 stops other requests.
 
 If a release of the plugin no longer has the functions that are replaced here, the server does not start.
@@ -24,14 +24,14 @@ from typing import Any
 
 from sqlalchemy.event import listen
 
-from .users import READ_SECONDS, REMEMBERED, RUN_SECONDS, Memory
+from .users import CACHE_SIZE, READ_SECONDS, RUN_SECONDS, Memory
 
 #: Statements with these first words change nothing.
 READS = ("SELECT", "PRAGMA", "SHOW")
 
 
 def digest_of(token: str) -> bytes:
-    """The key under which a token is remembered. The token itself is not kept."""
+    """The key under which a token is cached. The token itself is not kept."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -53,7 +53,7 @@ class VerifiedTokens:
         keys_for: Callable[[str], object],
         key_seconds: float,
         clock: Callable[[], float] = time.time,
-        size: int = REMEMBERED,
+        size: int = CACHE_SIZE,
     ) -> None:
         self._validate = validate
         #: The keys for a token; fetched by the plugin if its cache has none.
@@ -124,7 +124,7 @@ class Bearer:
 
 
 class Bearers:
-    """The plugin's authentication of bearer tokens, in a thread, with results remembered."""
+    """The plugin's authentication of bearer tokens, in a thread, with results cached."""
 
     def __init__(self, middleware: Any, tokens: VerifiedTokens, memory: Memory) -> None:
         self._middleware = middleware
@@ -168,7 +168,7 @@ class Bearers:
         return found
 
     def facts(self, plugin: Any, username: str) -> Any:
-        """What the plugin reads of an account for each request. An account that may not authenticate is read again."""
+        """What the plugin reads of an account for each request. An account that is not allowed to authenticate is read again."""
         if (known := self.memory.get(("facts", username))) is not None:
             return known
         writes, read_at = self.memory.writes, self.memory.now()
@@ -191,7 +191,7 @@ def completed(coroutine: Any) -> Any:
 
 
 def clear_on_writes(engine: Any, memory: Memory) -> None:
-    """Clears the memory with each statement that changes the database, and again when it is committed."""
+    """Clears the cache with each statement that changes the database, and again when it is committed."""
 
     def executed(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not statement.lstrip().upper().startswith(READS):
@@ -206,10 +206,10 @@ def clear_on_writes(engine: Any, memory: Memory) -> None:
     listen(engine, "commit", committed)
 
 
-def remembered_experiments(
+def cached_experiments(
     find: Callable[[Any, str], str], memory: Memory, workspace: Callable[[], str | None]
 ) -> Callable[[Any, str], str]:
-    """The experiment of a run, which never changes. A run that does not exist is looked up again."""
+    """The experiment of a run, which never changes. A run that does not exist is read again."""
 
     def found(tracking_store: Any, run_id: str) -> str:
         key = (workspace(), run_id)
@@ -243,15 +243,13 @@ def install(middleware: Any, auth: Any, engine: Any, key_seconds: float) -> Bear
     }.items():
         for name in names.split():
             if not hasattr(owner, name):
-                raise RuntimeError(
-                    f"This mlflow-oidc-auth has no {name}. Removed accounts and keys would be remembered."
-                )
+                raise RuntimeError(f"This mlflow-oidc-auth has no {name}. Removed accounts and keys would be cached.")
     tokens = VerifiedTokens(
         middleware.validate_token,
         lambda token: auth._get_provider_jwks(auth.resolve_token_provider(token)),
         key_seconds,
     )
-    memory = Memory(READ_SECONDS, REMEMBERED)
+    memory = Memory(READ_SECONDS, CACHE_SIZE)
     clear_on_writes(engine, memory)
     bearers = Bearers(middleware, tokens, memory)
 
@@ -262,6 +260,6 @@ def install(middleware: Any, auth: Any, engine: Any, key_seconds: float) -> Bear
     middleware.AuthMiddleware._authenticate_bearer_token = authenticated
     middleware.AuthMiddleware._get_user_auth_facts = lambda self, username: bearers.facts(self, username)
     find = utils.get_run_experiment_id
-    experiments = remembered_experiments(find, Memory(RUN_SECONDS, REMEMBERED), workspace_context.get_request_workspace)
+    experiments = cached_experiments(find, Memory(RUN_SECONDS, CACHE_SIZE), workspace_context.get_request_workspace)
     replace_everywhere("get_run_experiment_id", find, experiments)
     return bearers
