@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { cruise, type IConfiguration, type IForbiddenRuleType } from "dependency-cruiser";
 import { receivingFunctions } from "./support/receiving-functions.ts";
 
-/** A folder of `src` imports from itself and from those to its left. ARCHITECTURE.md says what each is. */
+/** A folder of `src` imports from itself and from those to its left. ARCHITECTURE.md describes each of them. */
 const order = ["kube", "api", "model", "features", "resources", "reconcile", "client", "runtime", "cli"];
 const files = globSync("src/**/*.ts");
 

@@ -20,7 +20,7 @@ const clients = {
 } as const;
 
 const calls = 1000;
-/** The fastest round counts, since other work on the machine only slows it down. */
+/** The fastest round is reported, since other work on the machine only slows it down. */
 const rounds = 4;
 
 interface Figures {

@@ -5,7 +5,7 @@ import { createNamespace, createServers, ready, serverNames } from "./servers.ts
 
 const count = 300;
 
-/** Creates 300 more servers at once, and measures new sockets and memory. */
+/** Creates 300 more servers concurrently, and measures new sockets and memory. */
 export async function burst(measuring: Measuring): Promise<readonly Figure[]> {
   const { cluster, log, relay, operator } = measuring;
   await createNamespace(cluster, "burst");

@@ -66,7 +66,7 @@ CODES = {
     "PublicAccessNotPermitted": "ArtifactStoreAuthenticationFailed",
     "401": "ArtifactStoreAuthenticationFailed",
 }
-# Exceptions of the clients, if there was no answer: the first class of the inheritance chain that is listed here counts.
+# Exceptions of the clients, if there was no answer: the first class of the inheritance chain that is listed here is used.
 CLASSES = {
     "NoCredentialsError": "ArtifactStoreAuthenticationFailed",
     "PartialCredentialsError": "ArtifactStoreAuthenticationFailed",

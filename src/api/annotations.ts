@@ -21,7 +21,7 @@ export const serverAnnotations: Readonly<Record<string, AnnotationRow>> = {
   [annotation.restored]: {
     value: "any text, such as a date",
     effect:
-      "A new value says that a backup of the databases was restored, so the migration runs again. See [operations](operations.md#restoring-a-database).",
+      "A new value confirms that a backup of the databases was restored, so the migration runs again. See [operations](operations.md#restoring-a-database).",
   },
   [annotation.replaceLostSecrets]: {
     value: "names of Secrets, separated by commas",

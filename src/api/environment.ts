@@ -197,7 +197,7 @@ export interface ReservedPrefix {
   readonly instead: string;
   /** Names with the prefix that `server.env` can set. */
   readonly allowed?: readonly string[];
-  /** Variables that the container always gets, whatever its image sets. */
+  /** Variables that the container always gets, regardless of its image. */
   readonly neutral?: Readonly<Record<string, string>>;
 }
 

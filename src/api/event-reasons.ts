@@ -108,7 +108,7 @@ export const eventReasons = {
     type: "Warning",
     action: "Grant",
     meaning:
-      "The grant is not in force any more: the server was deleted or does not serve the namespace, or the namespace is no longer labeled as a workspace. The deletion of a MlflowWorkspaceAccess is not recorded.",
+      "The grant is no longer in force: the server was deleted or does not serve the namespace, or the namespace is no longer labeled as a workspace. The deletion of a MlflowWorkspaceAccess is not recorded.",
   },
 } as const satisfies Record<string, EventRow>;
 

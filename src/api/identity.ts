@@ -12,7 +12,7 @@ export interface Identity {
   readonly problems: readonly { readonly field: string; readonly text: string }[];
 }
 
-/** The identity of a document of this operator; `other` for documents of other kinds; a text where neither can be said. */
+/** The identity of a document of this operator; `other` for documents of other kinds; a message if neither can be determined. */
 export function identityOf(document: unknown): Identity | "other" | { readonly problem: string } {
   if (!isObject(document)) return "other";
   const { apiVersion: version, kind } = document;

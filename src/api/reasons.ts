@@ -62,7 +62,7 @@ export const reasons = {
   },
   DriverMissing: {
     meaning: "The image does not contain the database driver.",
-    remedy: "Use the project's image, or add the driver to yours.",
+    remedy: "Use the project's image, or add the driver to your image.",
   },
   DatabaseUnreachable: {
     meaning: "The database is unreachable.",
@@ -163,8 +163,8 @@ export const reasons = {
     remedy: "Add the key, or reference another.",
     isAwaited: true,
   },
-  InvalidSecret: { meaning: "A Secret has invalid content.", remedy: "Correct it as the message says." },
-  InvalidConfigMap: { meaning: "A ConfigMap has invalid content.", remedy: "Correct it as the message says." },
+  InvalidSecret: { meaning: "A Secret has invalid content.", remedy: "Correct it as described in the message." },
+  InvalidConfigMap: { meaning: "A ConfigMap has invalid content.", remedy: "Correct it as described in the message." },
   Paused: {
     meaning:
       "The annotation `mlflow-operator.dev/paused` pauses the server: the operator applies nothing for it. `Stalled` has this reason while the pods or the migration need a change.",
@@ -172,7 +172,7 @@ export const reasons = {
   },
   InvalidAnnotation: {
     meaning: "An annotation of the server has an invalid value, so the operator applies nothing for it.",
-    remedy: "Correct the annotation as the message says.",
+    remedy: "Correct the annotation as described in the message.",
   },
   UpgradeWaiting: {
     meaning:
@@ -188,12 +188,12 @@ export const reasons = {
   GeneratedSecretLost: {
     meaning:
       "A Secret that the operator generated for a server that has run is missing, or some of its keys are. The operator applies nothing until that changes: new keys cannot decrypt what the old ones encrypted.",
-    remedy: "Restore the Secret, or confirm the loss by the annotation that the message names.",
+    remedy: "Restore the Secret, or confirm the loss with the annotation that the message names.",
   },
   OtherOperator: {
     meaning: "Another operator manages the server, so this one changes nothing. Only events and the log report it.",
     remedy:
-      "Run one operator for each namespace, or hand the server over by the annotation `mlflow-operator.dev/operator`.",
+      "Run one operator for each namespace, or transfer the server with the annotation `mlflow-operator.dev/operator`.",
   },
   WriteConflict: {
     meaning:
@@ -229,7 +229,7 @@ export const reasons = {
   },
   InvalidCertificateAuthority: {
     meaning: "A CA bundle that the spec references does not contain PEM certificates.",
-    remedy: "Write the certificates, from -----BEGIN CERTIFICATE----- on, as the message says.",
+    remedy: "Write the certificates, beginning with -----BEGIN CERTIFICATE-----, into the key that the message names.",
   },
   IssuerUnreachable: {
     meaning: "An OpenID Connect issuer is unreachable. New pods wait; running pods are not changed.",
@@ -241,8 +241,8 @@ export const reasons = {
     remedy: "Set its CA bundle in `spec.authentication.oauth2Proxy.ca` or `spec.authentication.oidc.ca`.",
   },
   IssuerMismatch: {
-    meaning: "The issuer in the discovery document differs from the one in the spec, such as by a slash at the end.",
-    remedy: "Write the issuer as the message quotes it.",
+    meaning: "The issuer in the discovery document differs from the one in the spec, often only by a trailing slash.",
+    remedy: "Write the issuer exactly as in the message.",
   },
   IssuerForbidden: {
     meaning: "An issuer does not serve its keys to unauthenticated clients, which is the default of the API server.",
@@ -257,11 +257,11 @@ export const reasons = {
   SessionStoreRejected: {
     meaning: "Redis rejects the user, or its certificate is not trusted. New pods wait; running pods are not changed.",
     remedy:
-      "Correct the user, the password, the CA bundle or the URL in `spec.authentication.oauth2Proxy.session.redis`, as the message says.",
+      "Correct the user, the password, the CA bundle or the URL in `spec.authentication.oauth2Proxy.session.redis`, as described in the message.",
   },
   WorkspaceOptInMissing: {
     meaning: "The server needs permissions outside its namespace, and no namespace has opted in as a workspace.",
-    remedy: "Label the namespace as the message says; that requires permissions on Namespace objects.",
+    remedy: "Label the namespace with the command in the message; that requires permissions on Namespace objects.",
     isAwaited: true,
   },
   WorkspacesReady: { meaning: "All grants are in force in all workspaces.", remedy: "" },
@@ -343,7 +343,7 @@ export const reasons = {
   },
   ReconcileFailed: {
     meaning:
-      "A request of the operator to the API server has failed for some time, whatever its status code. The operator keeps trying.",
+      "A request of the operator to the API server has failed for some time, with any status code. The operator retries.",
     remedy:
       "Read the message, which names the request, the object and the code. Check the API server and its admission webhooks.",
   },
@@ -414,7 +414,7 @@ export const reasons = {
     meaning: "A container was terminated because it exceeded its memory limit.",
     remedy: "Raise the memory limit, or lower `server.workers`.",
   },
-  Unschedulable: { meaning: "No node fits a pod.", remedy: "Add capacity, or change `spec.pod`." },
+  Unschedulable: { meaning: "No node can run a pod.", remedy: "Add capacity, or change `spec.pod`." },
   PodsRejected: {
     meaning: "The API server rejects the pods.",
     remedy: "Read the message: a quota, Pod Security, a webhook.",
@@ -434,7 +434,7 @@ export const reasons = {
   },
   SidecarRunning: {
     meaning: "The migration is complete, but an injected container prevents its Job from completing.",
-    remedy: "Inject native sidecars, or disable the injection by `spec.pod.annotations`.",
+    remedy: "Inject native sidecars, or disable the injection with `spec.pod.annotations`.",
   },
   JobSuspended: {
     meaning: "The migration Job is suspended, by a user or by a queue such as Kueue.",

@@ -24,7 +24,7 @@ const migrationRecord = z
       })
       .meta({
         description:
-          "With phase Started: the completed migration before it, which counts again if the Job is deleted before its program has run.",
+          "With phase Started: the completed migration before it, which is valid again if the Job is deleted before its program has run.",
       })
       .exactOptional(),
   })

@@ -62,7 +62,7 @@ async function accessOf(options: AccessOptions, given: readonly string[], contex
     (each) => each.namespace.metadata.name === namespace,
   );
   if (workspace?.isAssumed)
-    context.streams.stderr(`Namespace/${namespace} is not in the files: it is taken as opted in as a workspace`);
+    context.streams.stderr(`Namespace/${namespace} is not in the files: it is assumed to have opted in as a workspace`);
   return { namespace, rows: workspace === undefined ? [] : accessRows(workspace), isFlawed: documents.isFlawed };
 }
 

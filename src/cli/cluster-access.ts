@@ -28,7 +28,7 @@ export async function withCluster<T>(
   const path = options.kubeconfig ?? existingPaths(ambient).join(delimiter);
   if (path === "")
     throw new Error(
-      "there is no kubeconfig, so no cluster can be read: set KUBECONFIG or name a file by --kubeconfig. Commands with the option -f can read manifests instead.",
+      "there is no kubeconfig, so no cluster can be read: set KUBECONFIG or name a file with --kubeconfig. Commands with the option -f can read manifests instead.",
     );
   const namespace = options.namespace ?? contextNamespace(path, options.context) ?? "default";
   const access = { kubeconfig: path, ...(options.context !== undefined && { context: options.context }) };

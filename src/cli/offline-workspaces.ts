@@ -12,7 +12,7 @@ export interface OfflineWorkspace extends Workspace {
 
 /**
  * The workspaces of servers, sorted by name: the given namespaces with their labels, and those that a grant or an
- * MlflowWorkspaceAccess names, which are taken as opted in.
+ * MlflowWorkspaceAccess names, which are assumed to have opted in.
  */
 export function offlineWorkspaces(
   { servers, accesses, namespaces }: Pick<Documents, "servers" | "accesses" | "namespaces">,

@@ -26,7 +26,9 @@ export function program(context: CommandContext): { readonly command: Command; r
   const result: CommandResult = { name, code: 0 };
   const root = new CliCommand(name);
   root
-    .description("Runs MLflow tracking servers on Kubernetes, and shows what the operator makes of a manifest.")
+    .description(
+      "Runs MLflow tracking servers on Kubernetes, and shows the objects that the operator creates for a manifest.",
+    )
     .configureOutput({ writeOut: streams.stdout, writeErr: streams.stdout, getOutHelpWidth: () => 120 })
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .exitOverride()
@@ -70,7 +72,7 @@ export function program(context: CommandContext): { readonly command: Command; r
     withFiles(
       add(
         "render",
-        "Prints what the operator would apply for each MlflowServer of the files, without a cluster.\n\nGenerated secrets and values from Secrets are placeholders. The database migration is taken as complete. For workspaces, namespaces that a grant or an MlflowWorkspaceAccess names are taken as opted in; those of --namespaces are used with their labels. Documents of other kinds are ignored.",
+        "Prints what the operator would apply for each MlflowServer of the files, without a cluster.\n\nGenerated secrets and values from Secrets are placeholders. The database migration is assumed to be complete. For workspaces, namespaces that a grant or an MlflowWorkspaceAccess names are assumed to have opted in; those of --namespaces are used with their labels. Documents of other kinds are ignored.",
         [
           "render mlflow.yaml",
           "render --summary mlflow.yaml",
@@ -119,7 +121,7 @@ export function program(context: CommandContext): { readonly command: Command; r
   const status = withCluster(
     add(
       "status",
-      "Prints the state of an MlflowServer on one screen.\n\nIt shows what the server waits for, version, replicas, URLs, stores, conditions that are not as they should be, pods and the last Events. It reads with your own permissions, and says what it was not allowed to read. With --watch it prints again after each change, until you interrupt it; with -o json each is one line.",
+      "Prints the state of an MlflowServer on one screen.\n\nIt shows what the server waits for, version, replicas, URLs, stores, unhealthy conditions, pods and the last Events. It reads with your own permissions, and lists what it was not allowed to read. With --watch it prints again after each change, until you interrupt it; with -o json each is one line.",
       ["status tracking -n ml", "status tracking -n ml --watch", "status tracking -n ml -o json"],
     ).addArgument(new Argument("<server>", "name of the MlflowServer")),
   )
@@ -180,9 +182,7 @@ export function program(context: CommandContext): { readonly command: Command; r
             "otel-config tracking -n ml --experiment 1 --manifests | kubectl apply -f -",
             "otel-config -f tracking.yaml --experiment 1 --manifests --collector agents/otel-collector",
           ],
-        ).addArgument(
-          new Argument("[server]", "name of the MlflowServer; not needed where the files contain one only"),
-        ),
+        ).addArgument(new Argument("[server]", "name of the MlflowServer; not needed if the files contain only one")),
       ),
     ),
   );

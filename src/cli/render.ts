@@ -137,7 +137,7 @@ function workspaceObjects(
 ): RenderedObject[] {
   return offlineWorkspaces(documents, now).flatMap((workspace) => {
     const { name } = workspace.namespace.metadata;
-    const note = workspace.isAssumed && { note: `Namespace ${name} is taken as opted in as a workspace.` };
+    const note = workspace.isAssumed && { note: `Namespace ${name} is assumed to have opted in as a workspace.` };
     const purpose = (manifest: Manifest) =>
       workspace.servers.map((server) => purposeOf(manifest, server)).find((text) => text !== "") ?? "";
     return wantedIn(workspace).map((manifest) => ({ manifest, purpose: purpose(manifest), ...note }));

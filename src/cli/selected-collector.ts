@@ -21,7 +21,7 @@ export function collectorOf(server: MlflowServer, options: CollectorOptions): Co
   const bindsUser = rightsNamespace({ server, workspace }) !== undefined && credential.kind === "ClientCredentials";
   if (options.manifests && bindsUser && user === undefined)
     throw new Error(
-      "Kubernetes authorizes the collector by the user name in the issuer's token: set it by --user <name>, for the RoleBinding",
+      "Kubernetes authorizes the collector by the user name in the issuer's token: set it with --user <name>, for the RoleBinding",
     );
   const ids = { namespace, name, credential, secretName, workspace };
   return { server, experiment, image, tokenUrl, scopes, user, serverCa, ...ids };
@@ -35,7 +35,9 @@ function workspaceFor({ spec }: MlflowServer, given: string | undefined): string
   }
   const workspace = given ?? spec.workspaces.default;
   if (workspace === undefined)
-    throw new Error("the server has workspaces and no default: set the experiment's by --workspace <namespace>");
+    throw new Error(
+      "the server has workspaces and no default: set that of the experiment with --workspace <namespace>",
+    );
   return workspace;
 }
 
@@ -46,7 +48,7 @@ function checkTokenUrl(credential: CollectorCredential, tokenUrl: string | undef
   }
   const { discoveryURL } = credential;
   if (tokenUrl === undefined)
-    throw new Error(`set the issuer's token endpoint by --token-url: it is token_endpoint in ${discoveryURL}`);
+    throw new Error(`set the issuer's token endpoint with --token-url: it is token_endpoint in ${discoveryURL}`);
   const protocol = URL.canParse(tokenUrl) ? new URL(tokenUrl).protocol : "";
   if (protocol !== "https:" && !(protocol === "http:" && discoveryURL.startsWith("http:")))
     throw new Error("--token-url is an https URL: plain http sends the client secret unencrypted");

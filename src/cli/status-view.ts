@@ -43,7 +43,7 @@ export interface StatusView {
     | undefined;
   readonly rollout: { readonly phase: string; readonly revision: string } | undefined;
   readonly workspaces: { readonly ready: number; readonly total: number; readonly grants: number } | undefined;
-  /** The conditions that are not as they are while all is well. */
+  /** The unhealthy conditions. */
   readonly conditions: readonly ConditionSummary[];
   readonly pods: readonly PodSummary[];
   readonly events: readonly EventSummary[];
@@ -113,7 +113,7 @@ export function statusView({ server, pods, jobs, events }: StatusFacts): StatusV
   };
 }
 
-/** The state of a server, and the message of the condition that says why. */
+/** The state of a server, and the message of the condition with the cause. */
 function stateOf(server: MlflowServer): Pick<StatusView, "state" | "reason" | "message"> {
   const { metadata, status } = server;
   const ready = conditionOf(server, "Ready");

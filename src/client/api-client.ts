@@ -41,7 +41,7 @@ export interface ApiClient {
   list<T, P>(call: Call, onItem: (item: T, bytes: number) => void): Promise<P>;
   /**
    * Delivers the response line by line until the server ends it; `onOpen` is called when it begins. Throws {@link ApiError} if the request is rejected or the
-   * connection breaks, with reason `Timeout` if nothing arrives for `idleSeconds`, and whatever `onLine` throws.
+   * connection breaks, with reason `Timeout` if nothing arrives for `idleSeconds`, and any exception of `onLine`.
    */
   stream(call: Call, idleSeconds: number, onLine: (line: string) => void, onOpen?: () => void): Promise<void>;
   /** Closes all connections. Calls in flight and later calls fail. */

@@ -16,7 +16,7 @@ export function ignoredProxy(environment: ProxyEnvironment | undefined, host: st
   const bare = host.replace(/^\[|\]$/g, "");
   const entries = environment.noProxy.split(",").map((entry) => entry.trim().toLowerCase());
   if (entries.some((entry) => entry !== "" && excludes(entry, bare.toLowerCase()))) return undefined;
-  return `${environment.variable} is set, and the operator ignores it: it connects to the API server at ${bare} directly. Allow that connection, and add ${bare} to NO_PROXY to have this warning go`;
+  return `${environment.variable} is set, and the operator ignores it: it connects to the API server at ${bare} directly. Allow that connection, and add ${bare} to NO_PROXY to disable this warning`;
 }
 
 function excludes(entry: string, host: string): boolean {

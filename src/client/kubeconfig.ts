@@ -44,7 +44,7 @@ function loadedKubeconfig(list: string, context: string | undefined): KubeConfig
   const [path = list, ...others] = list.split(delimiter);
   const first = parsedKubeconfig(path);
   for (const other of others.map(parsedKubeconfig)) {
-    // The first file that has an entry or a current context counts, as for kubectl.
+    // The first file that has an entry or a current context is used, as by kubectl.
     first.clusters = merged(first.clusters, other.clusters);
     first.users = merged(first.users, other.users);
     first.contexts = merged(first.contexts, other.contexts);

@@ -172,7 +172,7 @@ function digests(objects: ReadonlyMap<string, Content & ContentSummary>): unknow
 }
 
 /**
- * Returns what tells that a migration is needed. The name of the Job has ten hexadecimal digits that change with version, image,
+ * Returns what shows that a migration is needed. The name of the Job has ten hexadecimal digits that change with version, image,
  * databases, migration mode, and bucket with its credentials; never with a database password.
  */
 function migrationIdentity(

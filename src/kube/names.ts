@@ -47,7 +47,7 @@ export const annotation = {
   attempt: `${group}/attempt`,
   /** On the migration Job: the identity of its databases, a hash. */
   database: `${group}/database`,
-  /** On an MlflowServer, by an administrator: a new value says that the databases were restored, so the migration record is ignored. */
+  /** On an MlflowServer, by an administrator: a new value confirms that the databases were restored, so the migration record is ignored. */
   restored: `${group}/database-restored`,
 } as const;
 

@@ -19,7 +19,7 @@ export interface Installation {
   readonly clusterDomain: string;
   /** Seconds during which missing prerequisites of a new generation are reported as Reconciling; default 120. */
   readonly gracePeriodSeconds?: number | undefined;
-  /** How operator upgrades change servers; undefined to change all servers at once. */
+  /** How operator upgrades change servers; undefined to change all servers at the same time. */
   readonly upgrade?: Upgrade | undefined;
   /** The only namespaces that the operator works in; undefined for all. */
   readonly namespaces?: readonly string[] | undefined;

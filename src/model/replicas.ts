@@ -10,7 +10,7 @@ export function isHibernated({ hibernate, replicas }: Scaled): boolean {
 
 /**
  * Returns the number of pods. With autoscaling `spec.replicas` is what the HorizontalPodAutoscaler has written last. Another client
- * can have replaced it, and on creation it is the default: the number is within the limits at once, as the autoscaler would correct it.
+ * can have replaced it, and on creation it is the default: the number is within the limits immediately, as the autoscaler would correct it.
  */
 export function replicasOf(spec: Scaled): number {
   if (isHibernated(spec)) return 0;

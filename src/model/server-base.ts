@@ -55,7 +55,7 @@ export interface ServerBase {
   /** Whether the database of the backend store is migrated by the operator, only checked, or neither. */
   readonly migrationMode: "upgrade" | "check" | undefined;
   readonly references: References;
-  /** What the model was resolved from, for hashes that tell a change of it. Builders do not read it. */
+  /** What the model was resolved from, for hashes that detect a change of it. Builders do not read it. */
   readonly source: Inputs;
 }
 
@@ -94,7 +94,7 @@ export interface WorkspaceSettings {
   readonly namespaces: readonly string[];
 }
 
-/** Returns what a spec says, with all defaults, and what follows from it. */
+/** Returns the settings of a spec, with all defaults, and what follows from them. */
 export function resolveBase(inputs: Inputs): ServerBase {
   const { server, installation, references } = inputs;
   const { metadata, spec } = server;

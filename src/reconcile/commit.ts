@@ -8,8 +8,8 @@ import { isStored, type NamingConflict, namingConflictOf } from "./ownership.ts"
 import type { Plan, Step } from "./plan.ts";
 
 /**
- * Carries out a plan: the only writes of a reconciliation. Returns a name conflict with an object that is not in the cache because it
- * does not have the operator's label; later groups are not carried out then.
+ * Executes a plan: the only writes of a reconciliation. Returns a name conflict with an object that is not in the cache because it
+ * does not have the operator's label; later groups are not executed then.
  */
 export async function commit(
   cluster: Cluster,
@@ -51,7 +51,7 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
       await cluster.removeFinalizer(server);
       return undefined;
     case "start upgrade":
-      // Decided again, since reconciliations of other servers may have started theirs. The call counts from its start.
+      // Decided again, since reconciliations of other servers may have started theirs. Its time is that of its start.
       if (step.isAllowed()) await cluster.startUpgrade(step.live, step.marker);
       return undefined;
     case "record":

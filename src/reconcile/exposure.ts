@@ -51,7 +51,7 @@ export function exposureOf(view: ExposureView): Exposure {
     const condition = { status: "False", ...hostConflictCause(server, conflict) } as const;
     return { routes: new Set(), keepsRoutes, addresses, isExclusive: false, condition };
   }
-  // An address is released only when no route uses it any more.
+  // An address is released only when no route uses it.
   const hasOldRoutes = !owned.filter(isRoute).every((live) => wanted.some((route) => isUpToDate(route, live)));
   const addresses = [...new Set([...addressesOf(server), ...(hasOldRoutes ? former : [])])];
   const isExclusive = addressesOf(server).every(

@@ -69,7 +69,7 @@ function isReplaced(secret: string, { metadata }: MlflowServer): boolean {
 export function lostSecret({ server, lostSecrets: lost = [] }: ObservedState): Cause[] {
   const { namespace, name: serverName } = server.metadata;
   return lost.map(({ name, keys }) => {
-    const what = keys.length === 0 ? `Secret ${name} is gone` : `Secret ${name} has lost ${keys.join(", ")}`;
+    const what = keys.length === 0 ? `Secret ${name} is missing` : `Secret ${name} has lost ${keys.join(", ")}`;
     const effect =
       name === objectNames.admin(serverName)
         ? "A new password would not be the one that MLflow has stored."

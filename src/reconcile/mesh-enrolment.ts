@@ -14,7 +14,7 @@ export function labelProblem(step: "ambient" | "sidecar", view: MeshView): Cause
   return { reason: "MeshProgressing", message: `${what} is being added to the mesh` };
 }
 
-/** Why a ready pod is not in the mesh, or undefined. Policies are not enforced for such a pod, whatever the conditions report. */
+/** Why a ready pod is not in the mesh, or undefined. Policies are not enforced for such a pod, regardless of the conditions. */
 export function enrolmentProblem(mode: MeshMode, { server, owned }: MeshView): Cause | undefined {
   const { metadata, spec } = server;
   const ready = readyPods(owned);
@@ -98,7 +98,7 @@ function hasSidecar({ metadata }: Pod): boolean {
   return metadata.annotations?.["sidecar.istio.io/status"] !== undefined;
 }
 
-/** Whether an object is a pod of the listener for traces. Terminating pods count. */
+/** Whether an object is a pod of the listener for traces. Terminating pods included. */
 export function isListenerPod({ kind, metadata }: Owned): boolean {
   return kind === "Pod" && metadata.labels?.[label.component] === "traces";
 }

@@ -221,7 +221,7 @@ function laterThan(former: string | undefined, now: Date): string {
 
 type Decision = Omit<Migration, "record">;
 
-/** The decision while a container may be changing a database: whatever the spec is, it is not stopped. */
+/** The decision while a container may be changing a database: for any spec, it is not stopped. */
 function runningMigration(
   pods: readonly Pod[],
   jobs: readonly Job[],

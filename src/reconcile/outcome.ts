@@ -51,7 +51,7 @@ export function waitingForName({ isTerminating, reason, message }: NamingConflic
   return { state: isTerminating ? "progressing" : "stalled", cause, migration, againInSeconds: conflictRetrySeconds };
 }
 
-/** The outcome of a reconciliation that has carried out its plan. */
+/** The outcome of a reconciliation that has executed its plan. */
 export function outcomeOf(observed: ObservedState, plan: Plan): Outcome {
   const outcome = withGracePeriod(outcomeWithConflict(observed, plan), observed);
   if (outcome.cause.reason !== "Unschedulable" || !isBeingScheduled(observed)) return outcome;
@@ -67,7 +67,7 @@ function isBeingScheduled({ owned, now }: ObservedState): boolean {
     .filter((object): object is Pod => object.kind === "Pod")
     .filter(({ status }) => status?.conditions?.some((each) => each.reason === "Unschedulable"))
     .map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ""));
-  // A time in the future means different clocks, so it does not count.
+  // A time in the future means different clocks, so it is ignored.
   return born.every((time) => Math.abs(now.getTime() - time) < schedulingSeconds * 1000);
 }
 

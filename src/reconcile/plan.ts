@@ -27,7 +27,7 @@ export type Step =
   | { readonly do: "create"; readonly manifest: Manifest }
   | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
   | { readonly do: "delete"; readonly live: Owned }
-  /** Writes `status.migration` before what follows, and with it the conditions if they do not hold any more. */
+  /** Writes `status.migration` before what follows, and with it the conditions if they are no longer correct. */
   | { readonly do: "record"; readonly record: MigrationRecord; readonly conditions?: readonly Condition[] | undefined }
   /** Marks the Deployment, if the upgrade of the operator may still change the pods of the server now. */
   | {
@@ -46,9 +46,9 @@ export interface Plan {
   readonly migration: Migration;
   /** An unmanaged object has a needed name; then nothing is applied. */
   readonly namingConflict?: NamingConflict;
-  /** A terminating object still has a needed name; all other steps are carried out. */
+  /** A terminating object still has a needed name; all other steps are executed. */
   readonly waiting?: NamingConflict;
-  /** Writes that wait because of another client; all other steps are carried out. */
+  /** Writes that wait because of another client; all other steps are executed. */
   readonly conflict?: WriteConflict;
   /** The pods must wait for the opt-in of a namespace; running pods stay. */
   readonly missing?: Cause;
@@ -56,7 +56,7 @@ export interface Plan {
   readonly upgrade?: Waiting;
 }
 
-/** The deletion of a listener for traces that must stop: a step that waits for nothing, whatever other problems a server has. */
+/** The deletion of a listener for traces that must stop: a step that waits for nothing, regardless of other problems of the server. */
 export function listenerDeletions({ owned, server, model }: ObservedState): Step[] {
   const listener = listenerOf({ owned, server });
   if (listener === undefined || model.mesh.steps.has("listener") || ownershipOf(listener, server) !== "owned")

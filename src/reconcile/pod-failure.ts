@@ -72,7 +72,7 @@ function exitFailure(pod: Pod, container: V1ContainerStatus, ended: Termination 
 }
 
 /**
- * The termination of a container that must keep running, between two restarts or before it is ready, whatever its exit code:
+ * The termination of a container that must keep running, between two restarts or before it is ready, with any exit code:
  * `mlflow server` exits with 0 when its worker processes die.
  */
 function serverTermination({ state, lastState, ready, restartCount }: V1ContainerStatus): Termination | undefined {

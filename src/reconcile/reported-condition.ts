@@ -26,7 +26,7 @@ export function conditionText(condition: ReportedCondition | undefined): string 
   return line === "" ? reason : `${reason}: ${line}`;
 }
 
-/** Why an object does not count yet: its spec has not been applied. */
+/** Why an object is not considered yet: its spec has not been applied. */
 export function applyProblem(wanted: PolicyOrGateway, live: PolicyOrGateway | undefined): Cause | undefined {
   if (live !== undefined && live.metadata.deletionTimestamp === undefined && difference(wanted, live) === undefined)
     return undefined;

@@ -26,7 +26,7 @@ export function changeOf(wanted: Deployment, live: Deployment, isDifferent: () =
   return markerIn(live)?.phase === "Started" ? "started" : "operator";
 }
 
-/** The upgrade of the operator that a reconciliation carries out or waits for. */
+/** The upgrade of the operator that a reconciliation executes or waits for. */
 export interface StagedUpgrade {
   readonly change: Change;
   /** The desired Deployment of the server, with the marker of the upgrade that made it so. */

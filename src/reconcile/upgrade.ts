@@ -120,7 +120,7 @@ const inTurn = (concurrency: number) =>
 const stoppedBy = ({ namespace, name }: UpgradeMember) =>
   `${what}, since MlflowServer ${name} in namespace ${namespace} was changed and did not become ready: kubectl describe mlflowserver ${name} -n ${namespace}. Repair or delete it, install the previous version or settings of the operator, or leave it out: kubectl annotate mlflowserver ${name} -n ${namespace} ${annotation.paused}=true`;
 /** Does not name servers and namespaces that users of a namespace cannot list. */
-const stoppedElsewhere = `${what}, since an MlflowServer in another namespace was changed and did not become ready. A cluster administrator finds it by the metric mlflow_operator_server_state{state="stalled"} or by kubectl get mlflowservers -A, and repairs it, leaves it out or installs the previous version of the operator.`;
+const stoppedElsewhere = `${what}, since an MlflowServer in another namespace was changed and did not become ready. A cluster administrator finds it with the metric mlflow_operator_server_state{state="stalled"} or by kubectl get mlflowservers -A, and repairs it, leaves it out or installs the previous version of the operator.`;
 
 function byName(a: UpgradeMember, b: UpgradeMember): number {
   const [first, second] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];

@@ -10,7 +10,7 @@ export interface WriteConflict extends Cause {
   readonly seconds: number;
 }
 
-/** The steps that can be carried out now. Objects that another client repeatedly changes or deletes are repaired after a pause. */
+/** The steps that can be executed now. Objects that another client repeatedly changes or deletes are repaired after a pause. */
 export function withoutConflicts(
   groups: readonly (readonly Step[])[],
   { repeatedConflict }: Pick<ObservedState, "repeatedConflict">,

@@ -31,7 +31,7 @@ export function migrationJob(model: ServerModel): Job | undefined {
     }),
     ...(isOnVolume && { affinity: nearServer(model) }),
     restartPolicy: "OnFailure",
-    // The program exits on SIGTERM at once, unless it is changing a database: then it finishes the change.
+    // The program exits immediately on SIGTERM, unless it is changing a database: then it finishes the change.
     terminationGracePeriodSeconds: 3600,
   };
   const { annotations } = pod;

@@ -2,7 +2,7 @@ import type { ServerModel } from "../features/server-model.ts";
 import type { Deployment, Manifest } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 
-/** What tells a change that a user makes from one that another version or other settings of the operator make. */
+/** What distinguishes a change by a user from one that another version or other settings of the operator make. */
 export interface Rendering {
   /** Hash of the pod templates and of the identity of the migration Job. */
   readonly workload: string;
@@ -31,7 +31,7 @@ export function withRendering(manifest: Manifest, { names }: ServerModel, render
   return { ...manifest, metadata: { ...metadata, annotations } };
 }
 
-/** What a Deployment says of its rendering; undefined where it says nothing that this version of the operator can read. */
+/** The rendering that a Deployment records; undefined if it has no record that this version of the operator can read. */
 export function renderingIn(deployment: Pick<Deployment, "metadata">): Rendering | undefined {
   const [version, workload, inputs] = deployment.metadata.annotations?.[annotation.rendering]?.split(".") ?? [];
   return version === format && workload && inputs ? { workload, inputs } : undefined;

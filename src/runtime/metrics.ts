@@ -128,7 +128,7 @@ export function metrics(sources: MetricSources): Metrics {
   });
   new Gauge({
     name: "mlflow_operator_upgrade_servers",
-    help: "MlflowServers that an upgrade of the operator has yet to change (waiting), is changing (updating), or that are not ready since (failed).",
+    help: "MlflowServers that an upgrade of the operator has not changed yet (waiting), is changing (updating), or that are not ready since (failed).",
     labelNames: ["state"],
     registers,
     collect() {

@@ -75,7 +75,7 @@ export function queue({
     }
   }
 
-  /** Only the earliest of several times counts: one attempt covers all reasons. */
+  /** Only the earliest of several times is used: one attempt covers all reasons. */
   function later(key: string, seconds: number): void {
     const due = performance.now() + seconds * 1000;
     const timer = timers.get(key);

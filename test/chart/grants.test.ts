@@ -331,7 +331,7 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
       await writes(changed(server, { "spec.replicas": 0, "spec.workspaces.access[31].role": "Viewer" }), other),
       "",
     );
-    // One name fewer in one grant; for all grants at once the cost limit can reject it, and several updates are needed.
+    // One name fewer in one grant; for all grants in one update the cost limit can reject it, and several updates are needed.
     const fewer = { "spec.workspaces.access[0].namespaces": namespaces.slice(1) };
     assert.equal(await writes(changed(server, { ...fewer, "spec.workspaces.access[31].role": "Viewer" }), other), "");
     const more = { "spec.workspaces.access[0].namespaces": [...namespaces.slice(1), "another"] };

@@ -8,7 +8,7 @@ export const helmVariable = "MLFLOW_OPERATOR_TEST_HELM";
 
 export const chart = join(import.meta.dirname, "../../charts/mlflow-operator");
 
-/** The path of Helm 4. Rejects with a message that says what to install. */
+/** The path of Helm 4. Rejects with a message about what to install. */
 export async function helmProgram(report: Report = reportOnStderr): Promise<string> {
   return process.env[helmVariable] || builtHelm(report);
 }

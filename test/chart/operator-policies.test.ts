@@ -187,7 +187,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
       denied(await writes(withPod(pod, container, metadata), team), isOfPolicy, title);
     });
 
-  test("denies pods with a ServiceAccount that the operator did not create, whatever its name", async () => {
+  test("denies pods with a ServiceAccount that the operator did not create, with any name", async () => {
     const accounts = resourcePath("ServiceAccount", team);
     await call(cluster, "POST", accounts, { metadata: { name: "powerful" } });
     const named = (name: string) => {

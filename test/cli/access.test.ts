@@ -53,7 +53,10 @@ describe("mlflow-operator access and who-can, offline", () => {
   });
 
   test("use the labels of a namespace in the files, and take any other namespace as opted in, with a note", async () => {
-    assert.match((await ask("access", [])).stderr, /Namespace\/team-a is not in the files: it is taken as opted in/);
+    assert.match(
+      (await ask("access", [])).stderr,
+      /Namespace\/team-a is not in the files: it is assumed to have opted in/,
+    );
     const silent = `${example}---\napiVersion: v1\nkind: Namespace\nmetadata: { name: team-a }\n`;
     assert.deepEqual((await ask("access", [], silent)).stdout, "");
   });
@@ -80,12 +83,12 @@ describe("mlflow-operator access and who-can, offline", () => {
 });
 
 describe("mlflow-operator render", () => {
-  test("shows the objects in namespaces that a grant names, and notes that these are taken as opted in", async () => {
+  test("shows the objects in namespaces that a grant names, and notes that these are assumed to have opted in", async () => {
     const { code, stdout } = await runCommand(["render", "-f", "-"], { stdin: example });
     assert.equal(code, 0);
     assert.match(
       stdout,
-      /# Namespace team-a is taken as opted in as a workspace\.\n[\s\S]*name: mlflow\.mlflow\.tracking\.editor\n {2}namespace: team-a/,
+      /# Namespace team-a is assumed to have opted in as a workspace\.\n[\s\S]*name: mlflow\.mlflow\.tracking\.editor\n {2}namespace: team-a/,
     );
     assert.match(stdout, /name: mlflow-client\n {2}namespace: team-a/);
   });

@@ -217,7 +217,7 @@ describe("the checks of mlflow-operator doctor", () => {
     ["a warning since it is ready", { events: { value: [warning(ago(60))] } }, "Events", /BackOff: Back-off/],
     ["no Service", { service: { value: undefined } }, "Endpoints", /^Service\/mlflow: .* does not exist/],
     ["no ready endpoint", { slices: { value: [slice(false)] } }, "Endpoints", /None of 1 endpoints/],
-    ["no pods", { pods: { value: [] } }, "Pods", /^Deployment\/mlflow: There are no pods; 1 are wanted/],
+    ["no pods", { pods: { value: [] } }, "Pods", /^Deployment\/mlflow: There are no pods; the spec requires 1/],
     [
       "a crashing container",
       {

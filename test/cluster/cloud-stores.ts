@@ -59,7 +59,7 @@ export async function azuriteProgram(report: Report = reportOnStderr): Promise<s
   return program;
 }
 
-/** Drivers of databases, which Azurite loads only if it is told to use one. */
+/** Drivers of databases, which Azurite loads only if it is configured to use one. */
 const unused = ["pg", "pg-hstore", "sqlite3", "tedious", "mysql2", "mariadb", "oracledb", "ibm_db", "snowflake-sdk"];
 
 async function buildAzurite(directory: string, program: string, report: Report): Promise<void> {

@@ -87,7 +87,7 @@ export async function findMachine(): Promise<Machine | undefined> {
     run: (program, args, stdin) => completed("nsenter", [...entered, program, ...args], options(stdin)),
     succeed: (program, args, stdin) => succeeded("nsenter", [...entered, program, ...args], options(stdin)),
     start: async (program, args, logPath) => {
-      // The shell ends at once, so that the program becomes a child of the init process.
+      // The shell ends immediately, so that the program becomes a child of the init process.
       const script = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &';
       await succeeded("nsenter", [...entered, "sh", "-c", script, "sh", logPath, program, ...args], { env });
     },

@@ -23,7 +23,7 @@ export interface ControlPlaneOptions {
   /** Default true. */
   readonly auditLog?: boolean;
   readonly featureGates?: Readonly<Record<string, boolean>>;
-  /** Further arguments of kube-apiserver; the last of duplicates counts. */
+  /** Further arguments of kube-apiserver; the last of duplicates is used. */
   readonly extraArgs?: readonly string[];
   /** Receives the progress of slow steps. Default: stderr. */
   readonly report?: Report;

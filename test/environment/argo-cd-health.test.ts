@@ -25,7 +25,7 @@ interface Fixture {
 async function health(script: string, object: unknown): Promise<unknown> {
   const engine = await factory.createEngine({ openStandardLibs: true });
   try {
-    // As Lua's own tables, which Argo CD makes of the object: a missing field is nil.
+    // As Lua tables, to which Argo CD converts the object: a missing field is nil.
     await engine.doString(`obj = ${luaOf(object)}`);
     return await engine.doString(script);
   } finally {

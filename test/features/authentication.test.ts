@@ -16,7 +16,7 @@ const found = <T extends Manifest>(objects: readonly Manifest[], kind: T["kind"]
 };
 
 describe("a new authentication method", () => {
-  /** As ARCHITECTURE.md says: one function that returns an AuthenticationMethod. */
+  /** As described in ARCHITECTURE.md: one function that returns an AuthenticationMethod. */
   const toyMethod = (toy: { readonly tokenSecretRef: { readonly name: string; readonly key: string } }) =>
     ({
       ...noSettings,

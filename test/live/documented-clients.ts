@@ -150,7 +150,7 @@ print(json.dumps({
     const alice = await issuer.token("alice", "mlflow");
     const expired = await issuer.token("alice", "mlflow", { claims: { exp: 1 } });
     const stranger = await issuer.token("alice", "another");
-    // What was answered once is remembered for a minute, so those who are let in come last.
+    // MLflow caches permissions for a minute, so the users with access come last.
     const attempts = {
       "no credential": once,
       "an expired token": { ...once, MLFLOW_TRACKING_TOKEN: expired },

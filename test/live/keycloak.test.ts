@@ -217,7 +217,7 @@ interface Replacements {
   readonly image: string;
 }
 
-/** Applies the example with the values of this cluster where it says "replace", and without the mesh, which is not installed here. */
+/** Applies the example with the values of this cluster where the example has "replace", and without the mesh, which is not installed here. */
 async function applyExample(fixture: LiveFixture, { issuer, ca, url, image }: Replacements): Promise<void> {
   let text = await readFile(example, "utf8");
   const replace = (from: string | RegExp, to: string) => {

@@ -80,7 +80,7 @@ export async function sweep(mlflow: Mlflow, caller: Caller, { routes, fields }: 
         }),
       );
       const expected = path.includes(assistant) ? "closed" : expectedOf(caller.role, each);
-      // A denial arrives at once; the test waits for it if it is expected.
+      // A denial arrives immediately; the test waits for it if it is expected.
       const isWaitedFor = !slow.test(path) || expected === "denied";
       const answer = await (isWaitedFor ? calling : Promise.race([calling, unanswered(calling)]));
       const isSearch = each.kind === "filtered" || each.kind === "workspaces";

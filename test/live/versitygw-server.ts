@@ -48,7 +48,7 @@ export async function startVersitygw(fixture: LiveFixture): Promise<VersitygwSer
   await waitUntil(() => admin("list-buckets"), 120);
   for (const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } of Object.values(users))
     await admin("create-user", "--access", AWS_ACCESS_KEY_ID, "--secret", AWS_SECRET_ACCESS_KEY, "--role", "user");
-  // Access lists and not a policy: where a bucket has a policy, VersityGW gives its owner only what the policy says.
+  // Access lists and not a policy: where a bucket has a policy, VersityGW gives its owner only what the policy allows.
   const lists = ["--object-ownership", "BucketOwnerPreferred", "--grant-read", users.reader.AWS_ACCESS_KEY_ID];
   await admin("create-bucket", "--bucket", versitygwBucket, "--owner", users.writer.AWS_ACCESS_KEY_ID, ...lists);
   await fixture.objects.create("Secret", { metadata: { name }, stringData: users.writer });

@@ -66,7 +66,7 @@ export async function meshFixture(context: TestContext): Promise<MeshFixture> {
     spanWithCredential: async (more = {}) => {
       const { username, password } = await adminOf(fixture.objects, name);
       const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-      // MLflow accepts this host name, whatever address a request is sent to.
+      // MLflow accepts this host name at every address.
       return span({ ...more, headers: { authorization, host: `${host}:${port}`, ...more.headers } });
     },
     enforced: () => fixture.reason(name, "MeshReady", "MeshEnforced", 300),

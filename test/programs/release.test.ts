@@ -52,7 +52,7 @@ describe("a release", () => {
       "package.json",
     ]);
     for (const [path, content] of Object.entries(files)) assert.ok(content.includes("98.7.6"), path);
-    // The other files with the version are generated, or do not say the version of the operator.
+    // The other files with the version are generated, or do not contain the version of the operator.
     const found = execFileSync("git", ["grep", "--name-only", "--fixed-strings", `mlflow-operator:${version}`], {
       cwd: root,
       encoding: "utf8",

@@ -282,7 +282,7 @@ export function faults(state: State): Action[] {
   return actions.map(([name, after]) => [name, assertSound({ ...after, path: [...state.path, name] })]);
 }
 
-/** A key that is equal for equivalent states: only the order of times and uids counts. */
+/** A key that is equal for equivalent states: only the order of times and uids matters. */
 export function keyOf(state: State): string {
   const attempts = [...state.jobs.map(({ attempt }) => attempt), state.record?.attempt ?? ""].sort();
   const rank = (attempt: string) => attempts.indexOf(attempt);

@@ -13,7 +13,7 @@ const ready: Outcome = { state: "ready", cause: { reason: "Ready", message: "m" 
 const unread: Outcome = { state: "stalled", cause: { reason: "UnsupportedField", message: "m" }, isUnread: true };
 
 describe("a new condition", () => {
-  /** As ARCHITECTURE.md says: one file with this object, and an entry in the list. */
+  /** As described in ARCHITECTURE.md: one file with this object, and an entry in the list. */
   const toy: ServerCondition = {
     type: "ToyReady",
     meaning: "With `spec.networkPolicy`: the toy works.",

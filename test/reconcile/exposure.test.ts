@@ -110,7 +110,7 @@ describe("an address that two servers request", () => {
     assert.equal(reason(there(having(young)), { competitors: [former] }), "Exposed");
   });
 
-  test("is released only when no route uses it any more", () => {
+  test("is released only when no route uses it", () => {
     const moved = having(young, ["former.example.com"]);
     const { owned } = there(
       aged("young", "2026-01-02T00:00:00Z", { externalURL: "https://former.example.com", ingress: {} }),

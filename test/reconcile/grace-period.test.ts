@@ -39,7 +39,7 @@ describe("a reference that other clients may still create", () => {
     assert.deepEqual([outcome.state, outcome.againInSeconds], ["progressing", 120]);
     assert.deepEqual([condition("Reconciling")?.status, condition("Reconciling")?.reason], ["True", "SecretNotFound"]);
     assert.equal(condition("Stalled")?.status, "False");
-    // Only the status carries the time from one reconciliation to the next, as after a restart.
+    // Only the status passes the time from one reconciliation to the next, as after a restart.
     ({ server: current, outcome, condition } = pass(current, 90));
     assert.deepEqual([outcome.state, outcome.againInSeconds], ["progressing", 30]);
     ({ server: current, outcome, condition } = pass(current, 120));

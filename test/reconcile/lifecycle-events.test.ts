@@ -154,7 +154,7 @@ describe("the Events of an MlflowServer", () => {
       { ...ready, rollout: { revision: "2", phase: "Complete" } },
       "Normal RolloutCompleted",
     ],
-    "a pod that is not ready any more": [ready, { ...rolling, rollout: firstRollout }],
+    "a pod that is no longer ready": [ready, { ...rolling, rollout: firstRollout }],
     "a pod that is ready again": [{ ...rolling, rollout: firstRollout }, ready, "Normal Ready"],
     "a ready server of an operator that did not record rollouts": [withoutRollout, ready],
     hibernation: [ready, sleeping, "Normal Hibernated"],

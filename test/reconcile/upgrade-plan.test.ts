@@ -115,7 +115,7 @@ describe("the plan of an operator that renders other pods", () => {
     assert.equal(migrated.upgrade, undefined);
   });
 
-  test("reports that the server is not ready any more together with the first record of the migration", () => {
+  test("reports that the server is no longer ready together with the first record of the migration", () => {
     const started = { revision: "new", phase: "Started", startTime: now.toISOString(), wasReady: true } as const;
     const owned = withAnnotations({ [annotation.upgrade]: markerText(started) });
     const [record] = plan({ owned }).groups.flat();
@@ -135,7 +135,7 @@ describe("the plan of an operator that renders other pods", () => {
     ]);
     const [edited] = plan({ owned, generation: 2 }).groups.flat();
     assert.ok(edited?.do === "record");
-    assert.equal(edited.conditions, undefined, "the status says that it is of an earlier spec");
+    assert.equal(edited.conditions, undefined, "the status shows that it is of an earlier spec");
   });
 
   test("asks again in the moment of the write", () => {

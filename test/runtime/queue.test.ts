@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type QueueOptions, queue } from "../../src/runtime/queue.ts";
 
-/** A queue whose work ends when the test says so. */
+/** A queue whose work ends when the test ends it. */
 function controlled(workers: number, backoff = { firstSeconds: 0.02, longestSeconds: 0.1 }) {
   const started: string[] = [];
   const failed: string[] = [];

@@ -157,7 +157,7 @@ def sent_by_threads(send: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def without_waiting(decide: Callable[..., Awaitable[Any]], reviews: Reviews) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """The same decision, made again after each review that it needs. Each answer counts until it is complete, also if the cache loses it."""
+    """The same decision, made again after each review that it needs. Each result is used until it is complete, also if the cache loses it."""
 
     @functools.wraps(decide)
     async def decided(*args: Any, **named: Any) -> Any:

@@ -25,7 +25,7 @@ TOGETHER = {"LATIN", "HIRAGANA", "KATAKANA", "CJK", "IDEOGRAPHIC", "HANGUL", "BO
 def problem_of(name: object, *, is_subject: bool = False) -> str | None:
     """Returns why a name is rejected, or None if it is valid. Subjects are generated, and can have upper case letters.
 
-    The plugin removes spaces around a name and compares it in lower case, so several names are one account. A name counts only in the form
+    The plugin removes spaces around a name and compares it in lower case, so several names are one account. A name is valid only in the form
     that the account has, and only in one script, so that no name looks like another one.
     """
     if not isinstance(name, str) or not name:

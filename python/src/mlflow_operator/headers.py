@@ -1,6 +1,6 @@
 """Request headers that no code after this middleware can read: addresses always, credentials after authentication.
 
-Names are compared as WSGI compares them, where `-` and `_` are one character and case does not count.
+Names are compared as WSGI compares them, where `-` and `_` are one character and case is ignored.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ COLUMNS = {
     "encrypted_tokens": SqlAuthSession.encrypted_tokens,
 }
 
-#: A session counts that is not revoked and has not expired, as in the plugin.
+#: A session is valid if it is not revoked and has not expired, as in the plugin.
 STATEMENT = (
     select(*(column.label(name) for name, column in COLUMNS.items()))
     .join_from(SqlUser, SqlAuthSession, SqlAuthSession.user_id == SqlUser.id)

@@ -87,7 +87,7 @@ class Basic(unittest.TestCase):
     def setUp(self) -> None:
         memory.clear()
         self.addCleanup(setattr, memory, "_clock", memory._clock)
-        # Time stands still, so that a busy machine does not make an entry older than the test says.
+        # The clock is stopped, so that a busy machine does not make an entry older than the test expects.
         self.later(0)
 
     def later(self, seconds: float) -> None:

@@ -375,7 +375,7 @@ class Remembered(unittest.TestCase):
         self.memory = membership.bearers.memory
         self.memory.clear()
         self.addCleanup(setattr, self.memory, "_clock", self.memory._clock)
-        # Time stands still, so that a busy machine does not make an entry older than the test says.
+        # The clock is stopped, so that a busy machine does not make an entry older than the test expects.
         self.later(0)
 
     def statements(self) -> list[str]:

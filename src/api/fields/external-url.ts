@@ -33,7 +33,7 @@ const urlRules: readonly Rule[] = [
   },
   {
     rule: `!self.matches('^https?://[^/]+/${ownSegment}(/|$)')`,
-    message: `the path of externalURL begins with a path of MLflow (${ownPaths.join(", ")}), which clients in the cluster could not reach any more: put another segment before it, such as /mlflow`,
+    message: `the path of externalURL begins with a path of MLflow (${ownPaths.join(", ")}), which clients in the cluster could then not reach: put another segment before it, such as /mlflow`,
   },
 ];
 

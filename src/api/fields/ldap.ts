@@ -41,7 +41,7 @@ const search = z
       parentheses,
     ),
     usernameAttribute: text(
-      "Attribute of the entry that is the user name in MLflow, so that a user has one account whichever of their names they enter. If an entry has several values, the one in its DN is used. Default: the attribute in filter; required if filter contains %s more than once. Example: uid.",
+      "Attribute of the entry that is the user name in MLflow, so that a user has one account with any of their names. If an entry has several values, the one in its DN is used. Default: the attribute in filter; required if filter contains %s more than once. Example: uid.",
       128,
       { rule: "self.matches('^[A-Za-z][A-Za-z0-9.-]*$')", message: "must be the name of one attribute, such as uid" },
     ).optional(),

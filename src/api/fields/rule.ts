@@ -1,4 +1,4 @@
-/** A CEL rule of `x-kubernetes-validations`; the message says what to write instead. */
+/** A CEL rule of `x-kubernetes-validations`; the message contains what to write instead. */
 export interface Rule {
   /** CEL over `self` (and `oldSelf` for a comparison with the stored object; such a rule is not evaluated on creation). */
   readonly rule: string;

@@ -15,7 +15,7 @@ export function setVersion({ values, draft, report }: ConversionContext, key: st
   draft.set("version", isKnown ? wanted : newest);
   if (tag === undefined || isKnown) return;
   const what =
-    wanted === undefined ? "the tag does not say which version of MLflow it has" : `MLflow ${wanted} is not supported`;
+    wanted === undefined ? "the tag does not contain the version of MLflow" : `MLflow ${wanted} is not supported`;
   report(key, "changed", `${what}, so version is ${newest}: back up the database before its migration`);
 }
 

@@ -25,7 +25,7 @@ const podFields = {
   extraPodLabels: "pod.labels",
 };
 
-const ownPods = "the operator runs the pods under Pod Security restricted, with ids of its own";
+const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
 const ownProbes = "the operator sets probes that fit MLflow's start";
 const ownMigration = "the Job of the migration and the checks use MLflow's image";
 const noSubchart = "the operator does not run databases or object stores: run one and reference it";
@@ -61,7 +61,7 @@ const rows: readonly Row[] = [
   ...notNeeded("the name of the MlflowServer names the objects", "nameOverride", "fullnameOverride"),
   ...notNeeded("the operator decides it", "revisionHistoryLimit", "deploymentAnnotations.*"),
   mapped("serviceAccount.annotations.*", "serviceAccount.annotations"),
-  ...notNeeded("each server has a ServiceAccount of its own", "serviceAccount.create", "serviceAccount.name"),
+  ...notNeeded("each server has its own ServiceAccount", "serviceAccount.create", "serviceAccount.name"),
   ...notNeeded("only authentication that needs it mounts a token", "serviceAccount.automount"),
   mapped("podAnnotations.*", "pod.annotations"),
   mapped("extraPodLabels.*", "pod.labels"),
@@ -73,7 +73,7 @@ const rows: readonly Row[] = [
     "service.enabled",
   ),
   ...notNeeded(
-    "the port inside the pod is the operator's",
+    "the operator sets the port in the pod",
     "service.containerPort",
     "service.containerPortName",
     "serverHost",
@@ -148,7 +148,7 @@ const rows: readonly Row[] = [
     "artifactRoot.s3.existingSecret.keyOfSecretAccessKey",
     "artifactStore.s3.credentialsSecretRef.secretAccessKeyKey",
   ),
-  ...notNeeded("the operator generates it; sessions of browsers end once", "flaskServerSecretKey"),
+  ...notNeeded("the operator generates it; users must sign in again once", "flaskServerSecretKey"),
   mapped("auth.enabled", "authentication.basic"),
   changed("auth.adminUsername", "authentication.basic.adminCredentialsSecretRef", toSecret),
   changed(
@@ -188,7 +188,7 @@ const rows: readonly Row[] = [
   mapped("ldapAuth.tlsVerification", "authentication.ldap.tlsVerification"),
   mapped("ldapAuth.lookupBind", "authentication.ldap.userBind"),
   mapped("ldapAuth.groupAttribute", "authentication.ldap.groups.attribute"),
-  ...notNeeded("the attribute alone decides", "ldapAuth.groupAttributeKey"),
+  ...notNeeded("only the attribute decides", "ldapAuth.groupAttributeKey"),
   mapped("ldapAuth.searchBaseDistinguishedName", "authentication.ldap.groups.searchBase"),
   mapped("ldapAuth.searchFilter", "authentication.ldap.groups.filter"),
   mapped("ldapAuth.adminGroupDistinguishedName", "authentication.ldap.groups.admin"),
@@ -198,14 +198,14 @@ const rows: readonly Row[] = [
   mapped("autoscaling.enabled", "autoscaling"),
   mapped("autoscaling.minReplicas", "autoscaling.minReplicas"),
   mapped("autoscaling.maxReplicas", "autoscaling.maxReplicas"),
-  changed("autoscaling.metrics[].*", "autoscaling.targetCPUUtilization", "the usage of MLflow's container alone"),
+  changed("autoscaling.metrics[].*", "autoscaling.targetCPUUtilization", "only the usage of MLflow's container"),
   ...unsupported("the operator sets the behavior of the HorizontalPodAutoscaler", "autoscaling.behavior.*"),
   mapped("extraArgs.workers", "server.workers"),
   ...unsupported(
-    "arguments of the server are the operator's: see server.extraArgs for those that are allowed",
+    "the operator sets the arguments of the server: see server.extraArgs for those that are allowed",
     "extraArgs.*",
   ),
-  ...unsupported("arguments of the server are the operator's", "extraFlags[]"),
+  ...unsupported("the operator sets the arguments of the server", "extraFlags[]"),
   mapped("extraEnvVars.*", "server.env"),
   mapped("extraSecretNamesForEnvFrom[]", "server.envFrom"),
   mapped("ingress.enabled", "exposure.ingress"),
@@ -228,15 +228,15 @@ const rows: readonly Row[] = [
   ...unsupported(ownCode, "initContainers[].*", "extraContainers[].*", "extraVolumes[].*", "extraVolumeMounts[].*"),
   ...notNeeded(ownProbes, "livenessProbe.*", "readinessProbe.*"),
   mapped("oauth2Proxy.enabled", "authentication.oauth2Proxy"),
-  ...notNeeded("the Secret is yours", "oauth2Proxy.createSecret"),
+  ...notNeeded("you create the Secret", "oauth2Proxy.createSecret"),
   mapped("oauth2Proxy.existingSecret.name", "authentication.oauth2Proxy.clientSecretRef.name"),
   ...unsupported(
-    "write the client id into authentication.oauth2Proxy.clientID; it is no secret",
+    "write the client id into authentication.oauth2Proxy.clientID; it is not a secret",
     "oauth2Proxy.existingSecret.clientIDKey",
   ),
   mapped("oauth2Proxy.existingSecret.clientSecretKey", "authentication.oauth2Proxy.clientSecretRef.key"),
   ...notNeeded(
-    "the operator generates the cookie secret; sessions end once",
+    "the operator generates the cookie secret; users must sign in again once",
     "oauth2Proxy.existingSecret.cookieSecretKey",
     "oauth2Proxy.cookieSecret",
   ),
@@ -251,7 +251,7 @@ const rows: readonly Row[] = [
   changed("oauth2Proxy.provider.clientSecret", "authentication.oauth2Proxy.clientSecretRef", toSecret),
   ...notNeeded("it follows from exposure", "oauth2Proxy.provider.redirectURL"),
   ...unsupported("see authentication.oauth2Proxy.extraArgs for those that are allowed", "oauth2Proxy.extraArgs[]"),
-  ...unsupported("the operator configures oauth2-proxy by fields alone", "oauth2Proxy.extraEnv.*"),
+  ...unsupported("the operator configures oauth2-proxy only by fields", "oauth2Proxy.extraEnv.*"),
   mapped("oauth2Proxy.resources.*", "authentication.oauth2Proxy.resources"),
   mapped("oidcAuth.enabled", "authentication.oidc"),
   mapped("oidcAuth.discoveryUrl", "authentication.oidc.discoveryURL"),
@@ -259,16 +259,16 @@ const rows: readonly Row[] = [
   changed("oidcAuth.clientSecret", "authentication.oidc.clientSecretRef", toSecret),
   mapped("oidcAuth.existingSecret.name", "authentication.oidc.clientSecretRef.name"),
   mapped("oidcAuth.existingSecret.clientSecretKey", "authentication.oidc.clientSecretRef.key"),
-  changed("oidcAuth.redirectUri", "authentication.oidc.redirectURL", "left out where exposure says it"),
+  changed("oidcAuth.redirectUri", "authentication.oidc.redirectURL", "left out if it follows from exposure"),
   mapped("oidcAuth.scope", "authentication.oidc.scopes"),
   mapped("oidcAuth.audience", "authentication.oidc.audience"),
-  ...unsupported("the label of the login button is the plugin's own", "oidcAuth.providerDisplayName"),
+  ...unsupported("the plugin sets the label of the login button", "oidcAuth.providerDisplayName"),
   mapped("oidcAuth.groupsAttribute", "authentication.oidc.groupsClaim"),
   mapped("oidcAuth.groupName[]", "authentication.oidc.userGroup"),
   mapped("oidcAuth.adminGroupName[]", "authentication.oidc.adminGroup"),
   mapped("oidcAuth.defaultPermission", "authentication.oidc.defaultPermission"),
   ...notNeeded(
-    "cookies are secure wherever the URL is https",
+    "cookies are secure if the URL is https",
     "oidcAuth.sessionCookieSecure",
     "oidcAuth.sessionCookieSamesite",
   ),
@@ -297,7 +297,7 @@ const rows: readonly Row[] = [
     "oidcAuth.database.postgres.existingSecret.passwordKey",
     "authentication.oidc.database.postgresql.credentialsSecretRef.passwordKey",
   ),
-  ...notNeeded("MLflow listens to the sidecar or the Service alone", "oidcAuth.trustedProxies[]"),
+  ...notNeeded("MLflow accepts connections only from the sidecar or the Service", "oidcAuth.trustedProxies[]"),
 ];
 
 function convert(context: ConversionContext): void {

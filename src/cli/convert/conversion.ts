@@ -5,7 +5,7 @@ import { Draft, type NeededSecret } from "./draft.ts";
 import { ValueReader } from "./value-reader.ts";
 import { isValues, type Leaf, leavesOf, pathText, type Value, type Values } from "./values.ts";
 
-/** What became of one value. `ignored` are values that the chart itself does not use. */
+/** The result for one value. `ignored` are values that the chart itself does not use. */
 export interface ReportRow {
   readonly key: string;
   readonly outcome: Outcome | "ignored";
@@ -22,7 +22,7 @@ export interface Conversion {
   readonly problems: readonly string[];
 }
 
-/** Converts the values of a release of a chart into an MlflowServer, and reports what became of each value. */
+/** Converts the values of a release of a chart into an MlflowServer, and reports the result for each value. */
 export function convertValues(
   chart: Chart,
   values: Values,

@@ -11,7 +11,7 @@ import {
   variablesOf,
 } from "./common.ts";
 
-const ownPods = "the operator runs the pods under Pod Security restricted, with ids of its own";
+const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
 const ownCa = "the operator reads CA certificates at the field ca of the database, the artifact store and the issuer";
 const noCollection = "deleted runs are not removed by the operator: run `mlflow gc` yourself";
 
@@ -26,7 +26,7 @@ const rows: readonly Row[] = [
   mapped("replicaCount", "replicas"),
   changed("image.name", "version", "the operator has its own images with MLflow's extras"),
   ...notNeeded("the operator has its own images with MLflow's extras", "image.imagePullPolicy"),
-  ...notNeeded("each server has a ServiceAccount of its own", "serviceAccount.name", "serviceAccount.create"),
+  ...notNeeded("each server has its own ServiceAccount", "serviceAccount.name", "serviceAccount.create"),
   mapped("serviceAccount.annotations.*", "serviceAccount.annotations"),
   mapped("resources.*", "pod.resources"),
   mapped("storage.enabled", "artifactStore.persistentVolume"),
@@ -37,7 +37,7 @@ const rows: readonly Row[] = [
   changed("mlflow.backendStoreUri", "backendStore", "sqlite, or a Secret with the URI"),
   mapped("mlflow.backendStoreUriFrom.secretKeyRef.name", "backendStore.uriSecretRef.name"),
   mapped("mlflow.backendStoreUriFrom.secretKeyRef.key", "backendStore.uriSecretRef.key"),
-  ...notNeeded("a missing Secret is a condition", "mlflow.backendStoreUriFrom.secretKeyRef.optional"),
+  ...notNeeded("a condition reports a missing Secret", "mlflow.backendStoreUriFrom.secretKeyRef.optional"),
   ...unsupported(
     "a read replica is a host of a database by fields: backendStore.postgresql.readReplica",
     "mlflow.readReplicaBackendStoreUriFrom.*",

@@ -15,10 +15,10 @@ import {
 } from "./common.ts";
 import { isValues, type Values } from "./values.ts";
 
-const ownPods = "the operator runs the pods under Pod Security restricted, with ids of its own";
+const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
 const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the database and the Ingress";
-const ownArguments = "arguments of the server are the operator's: see server.extraArgs for those that are allowed";
+const ownArguments = "the operator sets the arguments of the server: see server.extraArgs for those that are allowed";
 const noRegistry = "the model registry is in the backend store";
 const ownGrants = "the operator grants what a server needs";
 
@@ -40,11 +40,7 @@ const rows: readonly Row[] = [
     "the operator chooses the strategy: it never runs two pods on one ReadWriteOnce volume",
     "deploymentStrategy.*",
   ),
-  ...notNeeded(
-    "the address inside the pod is the operator's",
-    "server.value_options.host",
-    "server.value_options.port",
-  ),
+  ...notNeeded("the operator sets the address in the pod", "server.value_options.host", "server.value_options.port"),
   mapped("server.value_options.workers", "server.workers"),
   mapped("server.value_options.allowed_hosts", "server.allowedHosts"),
   mapped("server.value_options.cors_allowed_origins", "server.corsAllowedOrigins"),
@@ -96,7 +92,7 @@ const rows: readonly Row[] = [
   ...unsupported("egress is restricted by port", "networkPolicy.additionalEgressRules[].*"),
   ...unsupported(noMonitoring, "metrics.*", "serviceMonitor.*"),
   ...notNeeded(ownPods, "podSecurityContext.*", "securityContext.*"),
-  ...notNeeded("each server has a ServiceAccount of its own", "serviceAccount.create", "serviceAccount.name"),
+  ...notNeeded("each server has its own ServiceAccount", "serviceAccount.create", "serviceAccount.name"),
   ...notNeeded("only authentication that needs it mounts a token", "serviceAccount.automountServiceAccountToken"),
   mapped("serviceAccount.annotations.*", "serviceAccount.annotations"),
   ...notNeeded(ownGrants, "namespace_rbac.extraRules[].*", "cluster_rbac.extraRules[].*"),
@@ -104,7 +100,7 @@ const rows: readonly Row[] = [
   mapped("storage.size", "artifactStore.persistentVolume.size"),
   mapped("storage.accessMode", "artifactStore.persistentVolume.accessModes"),
   mapped("storage.storageClassName", "artifactStore.persistentVolume.storageClassName"),
-  ...notNeeded("the operator mounts the volume where it wants it", "storage.mountPath"),
+  ...notNeeded("the operator sets the mount path", "storage.mountPath"),
   mapped("resources.*", "pod.resources"),
   mapped("podAnnotations.*", "pod.annotations"),
   mapped("podLabels.*", "pod.labels"),

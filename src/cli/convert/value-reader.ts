@@ -1,6 +1,6 @@
 import { isValues, type Value, type Values } from "./values.ts";
 
-/** Reads values by path (`auth.postgres.host`), and remembers those that have another type than the chart expects. */
+/** Reads values by path (`auth.postgres.host`), and records those that have another type than the chart expects. */
 export class ValueReader {
   readonly #values: Values;
   readonly #mistyped = new Map<string, string>();
@@ -14,14 +14,14 @@ export class ValueReader {
     return this.#mistyped;
   }
 
-  /** The value at a path, whatever it is. */
+  /** The value at a path, of any type. */
   value(path: string): Value | undefined {
     let value: Value | undefined = this.#values;
     for (const key of path.split(".")) value = isValues(value) ? value[key] : undefined;
     return value ?? undefined;
   }
 
-  /** Text; undefined where it is missing or empty. A number or boolean is taken as its text. */
+  /** Text; undefined where it is missing or empty. A number or boolean is converted to text. */
   text(path: string): string | undefined {
     const value = this.value(path);
     if (value === undefined || value === "") return undefined;

@@ -20,7 +20,7 @@ export interface Check {
 export const checks: readonly Check[] = [
   {
     name: "Conditions",
-    about: "a condition is not as it is while all is well",
+    about: "a condition is unhealthy, such as Ready that is not True",
     source: "API server",
     run: checkConditions,
   },

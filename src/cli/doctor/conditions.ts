@@ -7,10 +7,10 @@ import { type Finding, notChecked, ok, problem, problemsOr } from "./finding.ts"
 
 const reasons = new Map(Object.entries(reasonsOf(serverConditions)));
 
-/** Conditions that have the message of another one: `Ready` says why. */
+/** Conditions that have the message of another one: `Ready` has the cause. */
 const derivedTypes: ReadonlySet<string> = new Set(["Stalled", "Reconciling"]);
 
-/** The conditions that are not as they are while all is well. */
+/** The unhealthy conditions. */
 export function checkConditions({ server }: DoctorFacts): readonly Finding[] {
   const object = `MlflowServer/${server.metadata.name}`;
   const unhealthy = unhealthyConditions(server);
@@ -25,7 +25,7 @@ export function checkConditions({ server }: DoctorFacts): readonly Finding[] {
         reasons.get(reason)?.remedy || "Follow the message; see docs/troubleshooting.md for the reason.",
       ),
     );
-  return problemsOr(problems, ok("All conditions are as they should be."));
+  return problemsOr(problems, ok("All conditions are healthy."));
 }
 
 /** Whether the operator has reported on the current spec. */

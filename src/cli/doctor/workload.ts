@@ -41,7 +41,7 @@ export function checkPods(facts: DoctorFacts): readonly Finding[] {
   if (serving.length === 0 && !isHibernated(server.spec) && wanted > 0) {
     const object = `Deployment/${objectNames.deployment(server.metadata.name)}`;
     const fix = "See the conditions of the server and the Events of the Deployment and its ReplicaSet.";
-    return [problem(object, `There are no pods; ${wanted} are wanted.`, "The server does not answer.", fix)];
+    return [problem(object, `There are no pods; the spec requires ${wanted}.`, "The server does not answer.", fix)];
   }
   const problems = pods.value.flatMap((pod) => podProblems(pod, now));
   return problemsOr(problems, ok("No pod has failed, and none has restarted within the last day."));

@@ -2,15 +2,15 @@ import type { MlflowServer } from "../../api/server.ts";
 import type { Condition } from "../../kube/conditions.ts";
 import { serverConditions } from "../../reconcile/conditions/index.ts";
 
-/** Conditions that are False while all is well. All others, also those of a newer operator, are True then. */
+/** Conditions that are False on a healthy server. All others, also those of a newer operator, are True then. */
 const abnormalTypes: ReadonlySet<string> = new Set(
   serverConditions.filter(({ isAbnormalIfTrue }) => isAbnormalIfTrue).map(({ type }) => type),
 );
 
-/** Reasons of a condition that is not True because the spec says so. */
+/** Reasons of a condition that is not True because of a setting in the spec. */
 const intendedReasons: ReadonlySet<string> = new Set(["Hibernated", "MeshHibernated"]);
 
-/** Returns the conditions of a server that are not as they are while all is well. */
+/** Returns the unhealthy conditions of a server. */
 export function unhealthyConditions({ status }: Pick<MlflowServer, "status">): Condition[] {
   return (status?.conditions ?? []).filter(
     ({ type, status: value, reason }) =>

@@ -21,7 +21,7 @@ export interface WatchedListOptions {
   readonly changed: () => void;
 }
 
-/** Lists and watches objects in a namespace. Failures are retried; `current` says when the user is not allowed to. */
+/** Lists and watches objects in a namespace. Failures are retried; `current` reports a missing permission. */
 export function watchedList<T extends KubeObject>(client: ApiClient, options: WatchedListOptions): WatchedList<T> {
   const { kind, namespace, changed, ...selectors } = options;
   const { plural, apiVersion } = kinds[kind];

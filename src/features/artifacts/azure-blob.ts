@@ -55,7 +55,7 @@ function credentialsOf({
   ].flatMap(({ reference, ...credentials }) => (reference === undefined ? [] : [{ ...credentials, ...reference }]));
 }
 
-/** MLflow takes the account of the connection string, whatever account its location has. */
+/** MLflow takes the account of the connection string, regardless of the account in its location. */
 function problemOfConnectionString(text: string, storageAccount: string): string | undefined {
   const settings = new Map(
     text.split(";").flatMap((part) => {

@@ -18,7 +18,7 @@ export interface ServerCondition {
   readonly isOf?: (spec: MlflowServerSpec) => boolean;
   /** Whether it is also computed if the spec was not evaluated; default: then the previous one stays, with its generation. */
   readonly isIndependentOfSpec?: true;
-  /** Whether the condition is False while all is well; default: it is True then. */
+  /** Whether the condition is False on a healthy server; default: it is True then. */
   readonly isAbnormalIfTrue?: true;
   /** Undefined if there is none now. */
   readonly state: (input: StatusInput) => ConditionState | undefined;

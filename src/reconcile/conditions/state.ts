@@ -21,7 +21,7 @@ export const stateConditions: readonly ServerCondition[] = [
   },
   {
     type: "Stalled",
-    meaning: "A user must act; the message says how. Pods that ran before still run.",
+    meaning: "A user must act, as described in the message. Pods that ran before still run.",
     isIndependentOfSpec: true,
     isAbnormalIfTrue: true,
     state: ({ outcome: { state, cause } }) => (state === "stalled" ? { status: "True", ...cause } : notStalled),

@@ -13,7 +13,7 @@ export interface WorkspaceConflict extends Cause {
   readonly manifest: WorkspaceObject;
 }
 
-/** Carries out the steps concurrently, because they are independent. Returns the name conflicts; all other steps are done. */
+/** Executes the steps concurrently, because they are independent. Returns the name conflicts; all other steps are done. */
 export async function commit(
   cluster: WorkspaceCluster,
   steps: readonly WorkspaceStep[],

@@ -36,7 +36,7 @@ export function serverArguments({ authentication, process }: ServerModel): strin
   return ["--app-name", applicationNames[authentication.application], ...process.extraArgs];
 }
 
-/** What `mlflow server` imports besides MLflow: the layer around its application, and what the authentication method adds. */
+/** What `mlflow server` imports besides MLflow: the middleware around its application, and what the authentication method adds. */
 export function serverPrograms({ authentication, process, proxy, addresses }: ServerModel): Programs {
   const { application, programs } = authentication;
   const { prefix, external } = addresses;

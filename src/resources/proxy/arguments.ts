@@ -42,7 +42,7 @@ export function proxyArguments(model: ServerModel, proxy: ProxySettings): string
 
     `--skip-jwt-bearer-tokens=${proxy.acceptsBearerTokens}`,
     ...furtherIssuers.map(({ issuer, audience }) => `--extra-jwt-issuers=${issuer}=${audience}`),
-    // Preflights carry no credential. The middleware answers every OPTIONS request, and MLflow gets none.
+    // Preflights contain no credential. The middleware answers every OPTIONS request, and MLflow gets none.
     ...(process.corsOrigins.length === 0 ? [] : ["--skip-auth-preflight=true"]),
     // Only a browser that opens a page is redirected to the login: other requests are from programs or scripts of a page.
     `--api-route=${apiRoute(prefix)}`,

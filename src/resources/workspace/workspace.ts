@@ -31,7 +31,7 @@ function compared(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** Whether an object in a workspace is managed by the operator: its name counts too, because labels can be copied. */
+/** Whether an object in a workspace is managed by the operator: its name is checked too, because labels can be copied. */
 export function isWorkspaceObject(object: Owned): object is RoleBinding | ConfigMap {
   const { name, labels = {} } = object.metadata;
   const { [label.serverNamespace]: namespace, [label.server]: server } = labels;

@@ -171,7 +171,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
     await eventually(async () =>
       assert.deepEqual((await own.the("HTTPRoute", "mlflow")).spec.hostnames, ["platform.example.com"]),
     );
-    // Conditions of the previous generation do not count.
+    // Conditions of the previous generation are ignored.
     await says(stage, "RouteNotAccepted");
     await own.remove("HTTPRoute", "mlflow");
     await eventually(() => own.the("HTTPRoute", "mlflow"));

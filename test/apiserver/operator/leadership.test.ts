@@ -119,7 +119,7 @@ describe("two operators", { skip: onK3s(), concurrency: 3 }, () => {
     await stage.ready("one", 60);
     await stage.ready("two", 60);
     await stage.stalled("SecretNotFound", "three");
-    // Objects that were repaired by an apply count like created ones.
+    // Objects that were repaired by an apply are counted like created ones.
     await stage.objects.patch("Service", "one", { spec: { ports: [{ port: 5000, targetPort: 1 }] } });
     await eventually(async () => {
       const [port] = (await stage.objects.the("Service", "one")).spec.ports ?? [];

@@ -171,7 +171,7 @@ describe("generated Secrets and volumes", { skip: onK3s(), concurrency: 4 }, () 
       const { data, metadata, type } = await stage.objects.the("Secret", name);
       await stage.objects.remove("Secret", name);
       const { message } = condition(await stage.stalled("GeneratedSecretLost"), "Stalled");
-      assert.match(message, new RegExp(`^Secret ${name} is gone, .* Restore the Secret from a backup, or confirm`));
+      assert.match(message, new RegExp(`^Secret ${name} is missing, .* Restore the Secret from a backup, or confirm`));
       assert.equal(await stage.objects.get("Secret", name), undefined);
       await stage.objects.create("Secret", { metadata: { name, labels: metadata.labels ?? {} }, data, type });
       await stage.ready();

@@ -63,7 +63,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
     await set(3);
     await eventually(async () => assert.deepEqual(await replicas(), [3, 3]), 60);
     assert.equal((await stage.apply(scaled)).spec.replicas, 3, "an apply without replicas keeps the number");
-    // Pods at once, and later the spec, stay within the limits.
+    // Pods immediately, and later the spec, stay within the limits.
     await set(9);
     await eventually(async () => assert.deepEqual(await replicas(), [4, 4]), 60);
 

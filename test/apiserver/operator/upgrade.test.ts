@@ -22,7 +22,7 @@ const isOfServer = ({ metadata }: Pod, name: string) => metadata.labels?.[label.
 const isNewPod = ({ spec }: Pod) => spec?.containers.some(({ image = "" }) => image.startsWith(newer)) === true;
 const isServerPod = ({ metadata }: Pod) => metadata.labels?.[label.component] === "server";
 
-/** How many Deployments an upgrade was changing at each moment, as the API server tells. */
+/** How many Deployments an upgrade was changing at each moment, as the API server reports. */
 async function observed(context: TestContext, { cluster, namespace }: Fixture) {
   const agent = await administratorAgent(cluster);
   const stopping = new AbortController();
@@ -112,7 +112,7 @@ describe("an upgrade of the operator", { skip: onK3s(), concurrency: 1 }, () => 
     for (const name of others)
       assert.equal(condition(await stage.ready(name), "UpgradePending").reason, "UpgradeWaiting");
 
-    // Another process knows only what the cluster says.
+    // Another process has only the state in the cluster.
     await stage.stop();
     await stage.start({ imageRepository: newer });
     await stage.quiet();

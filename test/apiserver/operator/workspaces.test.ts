@@ -344,7 +344,7 @@ describe("workspaces", { skip: onK3s() }, () => {
     await set.start();
     await eventually(() => assert.ok(set.operator().log.some(({ message }) => message === "all watches are synced")));
     await new Promise((resolve) => setTimeout(resolve, 2500));
-    // Objects of other tests are terminating and do not count.
+    // Objects of other tests are terminating and are ignored.
     const here = ({ namespace }: { namespace: string }) => namespace === set.namespace || namespace === team.namespace;
     assert.deepEqual((await set.writes(mark)).filter(here), []);
   });

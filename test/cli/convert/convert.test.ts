@@ -247,7 +247,7 @@ describe("converted manifests", () => {
   });
 });
 
-/** Whether a Secret to create says that one of its values is at this key. */
+/** Whether a Secret to create has this key as the source of one of its values. */
 const namesKey = (keys: Readonly<Record<string, string>>, key: string): boolean =>
   Object.values(keys).some((from) => from.split(/[ ,]/u).includes(key));
 
