@@ -1,7 +1,7 @@
 import { credentialsFor } from "../../src/client/api-access.ts";
 import { type ApiClient, apiClient } from "../../src/client/api-client.ts";
 import { listWatch } from "../../src/client/list-watch.ts";
-import { type Store, store } from "../../src/client/store.ts";
+import { Store } from "../../src/client/store.ts";
 import { kinds, resourcePath } from "../../src/kube/kinds.ts";
 import type { Deployment, Job } from "../../src/kube/manifests.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";
@@ -19,13 +19,10 @@ export async function startNode(cluster: ClusterAccess): Promise<{ stop(): void 
     return listWatch(client, { name: plural, path: resourcePath(kind), apiVersion, kind }, sink);
   };
   const watches = [
-    watch(
-      "Job",
-      store<Job>((change, job) => change !== "deleted" && complete(client, job)),
-    ),
+    watch("Job", new Store<Job>((change, job) => change !== "deleted" && complete(client, job))),
     watch(
       "Deployment",
-      store<Deployment>((change, deployment) => change !== "deleted" && rollOut(client, deployment)),
+      new Store<Deployment>((change, deployment) => change !== "deleted" && rollOut(client, deployment)),
     ),
   ];
   return {

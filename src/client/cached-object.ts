@@ -3,7 +3,7 @@ import type { Owned } from "../kube/manifests.ts";
 import { group, label } from "../kube/names.ts";
 import type { Key, KubeObject, ObjectMeta } from "../kube/object.ts";
 import { isClientConfigMap, isNameOf } from "../model/names.ts";
-import { serverKeyOf } from "./store.ts";
+import { serverKeyOf } from "./indexes.ts";
 import { sizeOf } from "./trimmed.ts";
 
 /** Size limit of a cached object. The largest object of the operator, the Deployment with its programs, has less than a third of it. */

@@ -11,11 +11,12 @@ import { type ApiClient, find } from "./api-client.ts";
 import { cachedObject, cachedServer, isExpected } from "./cached-object.ts";
 import type { EventHandler } from "./event-handler.ts";
 import { hostIndex } from "./host-index.ts";
+import { byNamespace, byServer, namespaceEntry, serverEntry, serverKeyOf } from "./indexes.ts";
 import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
 import { type OtherResources, otherResources } from "./other-resources.ts";
 import { type References, references } from "./references.ts";
 import { watchProblem } from "./staleness.ts";
-import { type Store, serverKeyOf, store } from "./store.ts";
+import { Store } from "./store.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
 import { trimmed } from "./trimmed.ts";
 import { isOtherServer, type WorkspaceCache, workspaceCache } from "./workspace-cache.ts";
@@ -94,7 +95,7 @@ export function caches(options: CachesOptions): Caches {
   const others = new Map<string, readonly OtherResources[]>();
   const addresses = hostIndex(onServer);
   const workspaces = workspaceCache({
-    servers: (namespace) => serversOf(namespace)?.inNamespace(namespace) ?? [],
+    servers: (namespace) => serversOf(namespace)?.indexed(namespaceEntry(namespace)) ?? [],
     configMap: (key) => keptOf("ConfigMap", key.namespace)?.get(key),
     onServer,
     onWorkspace,
@@ -125,6 +126,7 @@ export function caches(options: CachesOptions): Caches {
       apiVersion,
       kind,
       isCustom: isOwn,
+      transform: trimmed,
       ...(isOptional && { optional: { isWanted: () => needing(kind, scope).length > 0 } }),
       ...labelSelector,
       ...isMetadataOnly,
@@ -238,7 +240,7 @@ export function caches(options: CachesOptions): Caches {
   }
 
   function startServers(scope: string | undefined): void {
-    const ofServers = store<MlflowServer>(
+    const ofServers = new Store<MlflowServer>(
       (change, server, before) => {
         if (server.metadata.generation !== before?.metadata.generation) definitionMayHaveChanged();
         const key = { namespace: server.metadata.namespace, name: server.metadata.name };
@@ -246,7 +248,7 @@ export function caches(options: CachesOptions): Caches {
         if (isReady(scope)) onServer(key);
         noted(server, before, change === "deleted");
       },
-      { byNamespace: true, isCustom: true },
+      { indexesOf: byNamespace, isCustom: true },
     );
     servers.set(scope ?? "", ofServers);
     start("MlflowServer", scope, mapping(ofServers, cachedServer));
@@ -259,7 +261,9 @@ export function caches(options: CachesOptions): Caches {
     const before = new Set(watches.keys());
     for (const kind of keptKinds) {
       if (scope !== undefined && rowOf(kind).scope === "Cluster") continue;
-      const ofKind = store<Owned>((_change, object, previous) => changed(object, previous));
+      const ofKind = new Store<Owned>((_change, object, previous) => changed(object, previous), {
+        indexesOf: byServer,
+      });
       kept.set(placeOf(kind, scope), ofKind);
       // If the kind was installed or removed, there is no event of an object.
       let wasKnown: boolean | undefined;
@@ -304,7 +308,7 @@ export function caches(options: CachesOptions): Caches {
   }
   const first = [...watches.values()].map(({ synced }) => synced);
 
-  const owned = (key: Key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.ofServer(key) ?? []);
+  const owned = (key: Key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.indexed(serverEntry(key)) ?? []);
 
   const states = () => Object.fromEntries([...watches].map(([name, { state }]) => [name, state()]));
 

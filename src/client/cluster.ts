@@ -6,6 +6,7 @@ import { upgradeMembers } from "../reconcile/upgrade-members.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
+import { namespaceEntry } from "./indexes.ts";
 import { type Probe, type ProbeTiming, prober } from "./prober.ts";
 import { schemaGuard, violations } from "./schema-guard.ts";
 import { warningsReader } from "./warnings.ts";
@@ -92,7 +93,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       identity: options.identity,
       namespace: optedInNamespaces.get,
       servers: cache.workspaces.servers,
-      accesses: accesses.inNamespace,
+      accesses: (namespace) => accesses.indexed(namespaceEntry(namespace)),
       granted: grantedIn,
     },
     allWorkspaces: cache.workspaces.all,

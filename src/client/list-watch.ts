@@ -6,7 +6,6 @@ import { backoffMilliseconds, jittered, timerMilliseconds } from "./backoff.ts";
 import type { EventHandler, Listing } from "./event-handler.ts";
 import { failureOfStatus, type Status } from "./failure.ts";
 import { defaultTiming, type ListWatchTiming } from "./timing.ts";
-import { trimmed } from "./trimmed.ts";
 
 /** A resource to list and watch. */
 export interface Resource {
@@ -24,6 +23,8 @@ export interface Resource {
    * breaks, or the API server has no storage for it yet, it is listed again.
    */
   readonly isCustom?: boolean;
+  /** What is kept of an object; default: all of it. */
+  readonly transform?: <T extends KubeObject>(object: T) => T;
   /** The cluster may not have the resource. That is not a failure; it is requested again while it is wanted. */
   readonly optional?: { readonly isWanted: () => boolean };
 }
@@ -122,7 +123,7 @@ export function listWatch<T extends KubeObject>(
 ): ListWatch {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const { path, labelSelector, fieldSelector } = resource;
+  const { path, labelSelector, fieldSelector, transform = (object) => object } = resource;
   const isPartial = resource.isMetadataOnly === true;
   const { promise: synced, resolve: sync } = Promise.withResolvers<boolean>();
   let position: string | undefined;
@@ -290,7 +291,7 @@ export function listWatch<T extends KubeObject>(
     }
     object.apiVersion ??= resource.apiVersion;
     object.kind ??= resource.kind;
-    return trimmed(object);
+    return transform(object);
   }
 
   /** Lists if there is no resource version, then watches once. Returns the delay until the next round in milliseconds. */

@@ -1,7 +1,7 @@
 import type { AuthorizationPolicy, OtherResource } from "../kube/manifests.ts";
 import { keyText } from "../kube/object.ts";
 import type { EventHandler, Listing } from "./event-handler.ts";
-import { store } from "./store.ts";
+import { Store } from "./store.ts";
 
 /** All objects of one kind by namespace, reduced to the fields that can cause conflicts. */
 export interface OtherResources extends Required<Omit<EventHandler<OtherResource>, "listing">> {
@@ -14,7 +14,7 @@ export interface OtherResources extends Required<Omit<EventHandler<OtherResource
 export function otherResources(changed: (namespace: string | undefined) => void): OtherResources {
   let isListed = false;
   const byNamespace = new Map<string, Map<string, OtherResource>>();
-  const kept = store<OtherResource>((change, object) => {
+  const kept = new Store<OtherResource>((change, object) => {
     const { namespace = "", name } = object.metadata;
     const those = byNamespace.get(namespace) ?? new Map<string, OtherResource>();
     if (change === "deleted") those.delete(keyText({ namespace, name }));

@@ -7,7 +7,8 @@ import type { Key } from "../kube/object.ts";
 import { objectNames } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
-import { type Store, store } from "./store.ts";
+import { byNamespace, byServer, namespaceEntry, serverEntry } from "./indexes.ts";
+import { Store } from "./store.ts";
 import { type WorkspaceNamespaces, workspaceNamespaces } from "./workspace-namespaces.ts";
 
 /** Cached objects of workspaces. */
@@ -43,16 +44,19 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
         if (needsOptIn(spec)) onServer({ namespace, name: metadata.name });
     },
   });
-  const bindings = store<Owned>((_change, { metadata }) => onWorkspace(metadata.namespace ?? ""), {
-    byNamespace: true,
+  const bindings = new Store<Owned>((_change, { metadata }) => onWorkspace(metadata.namespace ?? ""), {
+    indexesOf: (object) => [...byServer(object), ...byNamespace(object)],
   });
-  const accesses = store<MlflowWorkspaceAccess>((_change, { metadata }) => onWorkspace(metadata.namespace), {
-    byNamespace: true,
+  const accesses = new Store<MlflowWorkspaceAccess>((_change, { metadata }) => onWorkspace(metadata.namespace), {
+    indexesOf: byNamespace,
     isCustom: true,
   });
   const client = (namespace: string) => configMap({ namespace, name: objectNames.client });
   const grantedIn = (namespace: string) =>
-    grantedOnly([...bindings.inNamespace(namespace), ...[client(namespace)].filter((each) => each !== undefined)]);
+    grantedOnly([
+      ...bindings.indexed(namespaceEntry(namespace)),
+      ...[client(namespace)].filter((each) => each !== undefined),
+    ]);
 
   return {
     optedInNamespaces,
@@ -65,7 +69,7 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
         .of(key.namespace)
         .flatMap(({ metadata }) => client(metadata.name) ?? [])
         .filter(({ metadata }) => metadata.labels?.[label.clientOf] === key.name);
-      return grantedOnly([...bindings.ofServer(key), ...clients]).filter(({ metadata }) => {
+      return grantedOnly([...bindings.indexed(serverEntry(key)), ...clients]).filter(({ metadata }) => {
         const isTerminating = optedInNamespaces.get(metadata.namespace ?? "")?.metadata.deletionTimestamp !== undefined;
         return metadata.deletionTimestamp === undefined && !isTerminating;
       });
@@ -78,7 +82,7 @@ export function workspaceCache({ servers, configMap, onServer, onWorkspace }: Wo
     touched: ({ metadata: { namespace, name } }) => {
       const affected = [
         ...optedInNamespaces.of(namespace).map(({ metadata }) => metadata.name),
-        ...bindings.ofServer({ namespace, name }).map(({ metadata }) => metadata.namespace ?? ""),
+        ...bindings.indexed(serverEntry({ namespace, name })).map(({ metadata }) => metadata.namespace ?? ""),
         // An MlflowWorkspaceAccess reports whether its server exists, even if its namespace has not opted in.
         ...[...accesses.all()].flatMap(({ metadata, spec: { serverRef } }) =>
           serverRef.namespace === namespace && serverRef.name === name ? [metadata.namespace] : [],

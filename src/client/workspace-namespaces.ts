@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Change, EventHandler } from "./event-handler.ts";
-import { store } from "./store.ts";
+import { Store } from "./store.ts";
 
 /** Index of the namespaces that opted in as workspaces, by the namespace of their servers. */
 export interface WorkspaceNamespaces extends Omit<EventHandler<Namespace>, "relisted"> {
@@ -37,7 +37,7 @@ export function workspaceNamespaces({ host, workspace }: WorkspaceNamespacesObse
     workspace(name);
   }
 
-  const { changed: receive, reached, listing, get, all } = store<Namespace>(note);
+  const { changed: receive, reached, listing, get, all } = new Store<Namespace>(note);
   return {
     changed: receive,
     reached,

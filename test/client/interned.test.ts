@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { interned, shared } from "../../src/client/interned.ts";
-import { store } from "../../src/client/store.ts";
+import { Store } from "../../src/client/store.ts";
 import { trimmed } from "../../src/client/trimmed.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
 
@@ -26,7 +26,7 @@ describe("interned", () => {
 
   for (const kind of ["ConfigMap", "Secret"] as const)
     test(`keeps no previous content of a ${kind}`, () => {
-      const kept = store<ConfigMap | Secret>(() => undefined);
+      const kept = new Store<ConfigMap | Secret>(() => undefined);
       const before = heapMegabytes();
       for (let version = 1; version <= 400; version++) {
         const metadata = { name: "a", namespace: "b", uid: "c", resourceVersion: `${version}` };

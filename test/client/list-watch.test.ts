@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ListWatch, listWatch, type Resource } from "../../src/client/list-watch.ts";
-import { store } from "../../src/client/store.ts";
+import { Store } from "../../src/client/store.ts";
 import type { ListWatchTiming } from "../../src/client/timing.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { eventually, steadily } from "../support/eventually.ts";
@@ -65,7 +65,7 @@ async function scripted(
   const server = createServer(serve).listen(0, "127.0.0.1");
   await once(server, "listening");
   const client = localClient(server);
-  const cache = store<KubeObject>(() => {});
+  const cache = new Store<KubeObject>(() => {});
   const resource: Resource = {
     name: "policies",
     path: "/apis/security.example.com/v1/policies",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Store, store } from "../../src/client/store.ts";
+import { byServer, serverEntry } from "../../src/client/indexes.ts";
+import { Store } from "../../src/client/store.ts";
 import { label } from "../../src/kube/names.ts";
 import type { KubeObject, ObjectMeta } from "../../src/kube/object.ts";
 
@@ -17,8 +18,9 @@ function object(version: number, metadata: Partial<ObjectMeta> = {}): KubeObject
 
 function listed(...objects: KubeObject[]): { cache: Store<KubeObject>; notifications: string[] } {
   const notifications: string[] = [];
-  const cache = store<KubeObject>((change, { metadata }) =>
-    notifications.push(`${change} ${metadata.name} ${metadata.resourceVersion}`),
+  const cache = new Store<KubeObject>(
+    (change, { metadata }) => notifications.push(`${change} ${metadata.name} ${metadata.resourceVersion}`),
+    { indexesOf: byServer },
   );
   list(cache, 10, ...objects);
   notifications.length = 0;
@@ -62,13 +64,13 @@ test("finds objects by server until their label changes or they are deleted", ()
     object(3, { name: "c", labels: {} }),
   );
   const namesOf = (server: string) =>
-    cache.ofServer({ namespace: "team", name: server }).map(({ metadata }) => metadata.name);
+    cache.indexed(serverEntry({ namespace: "team", name: server })).map(({ metadata }) => metadata.name);
   assert.deepEqual([namesOf("one"), namesOf("two")], [["a"], ["b"]]);
   cache.changed("modified", object(11, { labels: { [label.server]: "two" } }));
   assert.deepEqual([namesOf("one"), namesOf("two")], [[], ["b", "a"]]);
   cache.changed("deleted", object(12, { name: "b", labels: { [label.server]: "two" } }));
   assert.deepEqual(namesOf("two"), ["a"]);
-  assert.deepEqual(cache.ofServer({ namespace: "other", name: "two" }), []);
+  assert.deepEqual(cache.indexed(serverEntry({ namespace: "other", name: "two" })), []);
 });
 
 test("a created object is stored immediately, and its watch event is not reported", () => {

@@ -1,7 +1,7 @@
 /** The widget operator on this project's own client, list-watch, store and queue. */
 import { apiClient } from "../../../src/client/api-client.ts";
 import { listWatch } from "../../../src/client/list-watch.ts";
-import { type Store, store } from "../../../src/client/store.ts";
+import { Store } from "../../../src/client/store.ts";
 import { type KubeObject, keyOf, keyText } from "../../../src/kube/object.ts";
 import { queue } from "../../../src/runtime/queue.ts";
 import { ownCredentials } from "../../own-credentials.ts";
@@ -24,12 +24,12 @@ const client = apiClient({
 });
 
 function enqueuing<T extends KubeObject>(): Store<T> {
-  return store<T>((_change, object) => {
+  return new Store<T>((_change, object) => {
     counted.event();
     work.add(keyText({ namespace, name: object.metadata.name }));
   });
 }
-const counting = () => store<KubeObject>(counted.event);
+const counting = () => new Store<KubeObject>(counted.event);
 const widgets = enqueuing<Widget>();
 const configMaps = enqueuing<WidgetConfigMap>();
 

@@ -1,5 +1,6 @@
 import type { ApiClient } from "../../client/api-client.ts";
 import { listWatch } from "../../client/list-watch.ts";
+import { trimmed } from "../../client/trimmed.ts";
 import { isApiError } from "../../kube/errors.ts";
 import { type Kind, kinds, resourcePath } from "../../kube/kinds.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -31,7 +32,7 @@ export function watchedList<T extends KubeObject>(client: ApiClient, options: Wa
   const keyOf = ({ metadata }: T) => metadata.uid ?? metadata.name;
   const watch = listWatch<T>(
     client,
-    { name: plural, path: resourcePath(kind, namespace), apiVersion, kind, ...selectors },
+    { name: plural, path: resourcePath(kind, namespace), apiVersion, kind, transform: trimmed, ...selectors },
     {
       listing: () => {
         const listed = new Map<string, T>();

@@ -6,7 +6,7 @@ import { credentialsFor } from "../../../src/client/api-access.ts";
 import { apiClient } from "../../../src/client/api-client.ts";
 import type { Change, EventHandler } from "../../../src/client/event-handler.ts";
 import { type ListWatch, listWatch, type Resource } from "../../../src/client/list-watch.ts";
-import { type Store, store } from "../../../src/client/store.ts";
+import { Store } from "../../../src/client/store.ts";
 import type { ListWatchTiming } from "../../../src/client/timing.ts";
 import type { KubeObject } from "../../../src/kube/object.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
@@ -63,7 +63,9 @@ async function watched(
   const client = apiClient({ credentials: credentialsFor({ kubeconfig }), userAgent: "list-watch" });
   const notifications: Watched["notifications"] = [];
   const failures: unknown[] = [];
-  const cache = store<KubeObject>((change, { metadata }) => void notifications.push({ change, name: metadata.name }));
+  const cache = new Store<KubeObject>(
+    (change, { metadata }) => void notifications.push({ change, name: metadata.name }),
+  );
   const resource: Resource = { name: "configmaps", path, apiVersion: "v1", kind: "ConfigMap", ...more };
   const observer = { failed: (_resource: string, error: unknown) => void failures.push(error) };
   const before = proxy.requests.length;
