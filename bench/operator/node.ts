@@ -1,6 +1,6 @@
 import { credentialsFor } from "../../src/client/api-access.ts";
 import { type ApiClient, apiClient } from "../../src/client/api-client.ts";
-import { listWatch } from "../../src/client/list-watch.ts";
+import { ListWatch } from "../../src/client/list-watch.ts";
 import { Store } from "../../src/client/store.ts";
 import { kinds, resourcePath } from "../../src/kube/kinds.ts";
 import type { Deployment, Job } from "../../src/kube/manifests.ts";
@@ -16,7 +16,7 @@ export async function startNode(cluster: ClusterAccess): Promise<{ stop(): void 
   const client = apiClient({ credentials: credentialsFor({ kubeconfig }), userAgent: "bench-node" });
   const watch = <T extends Job | Deployment>(kind: "Job" | "Deployment", sink: Store<T>) => {
     const { apiVersion, plural } = kinds[kind];
-    return listWatch(client, { name: plural, path: resourcePath(kind), apiVersion, kind }, sink);
+    return new ListWatch(client, { name: plural, path: resourcePath(kind), apiVersion, kind }, sink);
   };
   const watches = [
     watch("Job", new Store<Job>((change, job) => change !== "deleted" && complete(client, job))),

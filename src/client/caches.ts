@@ -12,7 +12,7 @@ import { cachedObject, cachedServer, isExpected } from "./cached-object.ts";
 import type { EventHandler } from "./event-handler.ts";
 import { hostIndex } from "./host-index.ts";
 import { byNamespace, byServer, namespaceEntry, serverEntry, serverKeyOf } from "./indexes.ts";
-import { type ListWatch, type ListWatchObserver, type ListWatchState, listWatch } from "./list-watch.ts";
+import { ListWatch, type ListWatchObserver, type ListWatchState } from "./list-watch.ts";
 import { type OtherResources, otherResources } from "./other-resources.ts";
 import { type References, references } from "./references.ts";
 import { watchProblem } from "./staleness.ts";
@@ -131,7 +131,7 @@ export function caches(options: CachesOptions): Caches {
       ...labelSelector,
       ...isMetadataOnly,
     };
-    watches.set(name, listWatch(client, resource, handler, isOwn ? definitionObserver : observer, timing));
+    watches.set(name, new ListWatch(client, resource, handler, isOwn ? definitionObserver : observer, timing));
     watched.set(name, { kind, scope });
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, isApiError } from "../kube/errors.ts";
 import type { KubeObject } from "../kube/object.ts";
-import type { ApiClient } from "./api-client.ts";
+import type { ApiClient, Call } from "./api-client.ts";
 import { backoffMilliseconds, jittered, timerMilliseconds } from "./backoff.ts";
 import type { EventHandler, Listing } from "./event-handler.ts";
 import { failureOfStatus, type Status } from "./failure.ts";
@@ -61,15 +61,6 @@ export interface ListWatchState {
   readonly error: unknown;
 }
 
-export interface ListWatch {
-  /** True when the first list is complete, false if it was stopped before. */
-  readonly synced: Promise<boolean>;
-  /** False if the cluster does not have the resource; undefined until that is confirmed. */
-  isKnown(): boolean | undefined;
-  state(): ListWatchState;
-  stop(): void;
-}
-
 /** A page without its items, which were already delivered. */
 interface Page {
   readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
@@ -114,245 +105,289 @@ const shortestWatchMilliseconds = 1000;
  * Lists one resource and watches it until `stop`. Failures are retried with exponential backoff. A watch
  * resumes where the previous one ended; the resource is listed again only if the API server no longer has that resource version.
  */
-export function listWatch<T extends KubeObject>(
-  client: ApiClient,
-  resource: Resource,
-  handler: EventHandler<T>,
-  observer: ListWatchObserver = {},
-  timing: ListWatchTiming = defaultTiming,
-): ListWatch {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const { path, labelSelector, fieldSelector, transform = (object) => object } = resource;
-  const isPartial = resource.isMetadataOnly === true;
-  const { promise: synced, resolve: sync } = Promise.withResolvers<boolean>();
-  let position: string | undefined;
+export class ListWatch<T extends KubeObject = KubeObject> {
+  readonly #client: ApiClient;
+  readonly #resource: Resource;
+  readonly #handler: EventHandler<T>;
+  readonly #observer: ListWatchObserver;
+  readonly #timing: ListWatchTiming;
+  readonly #stopping = new AbortController();
+  readonly #firstList = Promise.withResolvers<boolean>();
+  #position: string | undefined;
   /** A list with outstanding pages. */
-  let partialList: PartialList<T> | undefined;
-  let lists = 0;
-  let failures = 0;
+  #partialList: PartialList<T> | undefined;
+  #lists = 0;
+  #failures = 0;
   /** Failures since the last list or event. */
-  let failuresHere = 0;
-  let isSynced = false;
-  let isKnown = true;
+  #failuresHere = 0;
+  #isSynced = false;
+  #isKnown = true;
   /** If `isKnown` is false: whether it is confirmed that the cluster does not have the resource. */
-  let isSettled = false;
+  #isSettled = false;
   /** Time of the first of consecutive 404 responses. */
-  let absentSince: number | undefined;
-  let idleScore = 0;
-  const started = performance.now();
-  let lastData = started;
-  let lastActivity = started;
-  let healthySince: number | undefined;
-  let rejectedSince: number | undefined;
-  let lastError: unknown;
-  const secondsSince = (moment: number | undefined) => (moment === undefined ? 0 : (performance.now() - moment) / 1000);
+  #absentSince: number | undefined;
+  #idleScore = 0;
+  #lastData = performance.now();
+  #lastActivity = performance.now();
+  #healthySince: number | undefined;
+  #rejectedSince: number | undefined;
+  #lastError: unknown;
 
-  /** Records a response of the API server. */
-  function answered(hasData: boolean): void {
-    lastActivity = performance.now();
-    if (hasData) lastData = lastActivity;
-    rejectedSince = undefined;
-    const isRecovery = healthySince === undefined && lastError !== undefined;
-    healthySince ??= lastActivity;
-    lastError = undefined;
-    if (isRecovery) observer.recovered?.(resource.name);
+  constructor(
+    client: ApiClient,
+    resource: Resource,
+    handler: EventHandler<T>,
+    observer: ListWatchObserver = {},
+    timing: ListWatchTiming = defaultTiming,
+  ) {
+    this.#client = client;
+    this.#resource = resource;
+    this.#handler = handler;
+    this.#observer = observer;
+    this.#timing = timing;
+    void this.#run();
   }
 
-  async function list(): Promise<string> {
-    partialList ??= { listing: handler.listing?.(), limit: firstPage };
-    const { listing } = partialList;
-    do {
-      const limit = listing === undefined ? 1 : Math.min(partialList.limit, timing.pageSize);
-      let count = 0;
-      let bytes = 0;
-      const call = {
-        method: "GET",
-        path,
-        query: { labelSelector, fieldSelector, limit, continue: partialList.next },
-        timeoutSeconds: 60,
-        signal,
-        ...(isPartial ? { accept: metadataOnly("PartialObjectMetadataList") } : {}),
-      } as const;
-      const page = await client.list<T, Page>(call, (item, length) => {
-        lastActivity = performance.now();
-        count += 1;
-        bytes += length;
-        if (listing !== undefined) processed(item, (object) => listing.item(object));
-      });
-      answered(true);
-      partialList.limit = nextLimit(partialList.limit, count, bytes);
-      // All pages have the resource version of the first.
-      partialList.resourceVersion ??= page.metadata.resourceVersion;
-      partialList.next = listing === undefined ? undefined : page.metadata.continue;
-    } while (partialList.next);
-    const { resourceVersion } = partialList;
-    isKnown = true;
-    absentSince = undefined;
-    idleScore = 0;
-    failuresHere = 0;
-    if (resourceVersion === undefined) throw new Error(`The list of ${resource.name} has no resourceVersion.`);
-    partialList = undefined;
-    attempted("", () => listing?.complete(resourceVersion));
-    attempted("", () => handler.relisted?.());
-    observer.listed?.(resource.name, lists > 0);
-    lists += 1;
+  /** True when the first list is complete, false if it was stopped before. */
+  get synced(): Promise<boolean> {
+    return this.#firstList.promise;
+  }
+
+  /** False if the cluster does not have the resource; undefined until that is confirmed. */
+  isKnown(): boolean | undefined {
+    return this.#isKnown || (this.#isSettled ? false : undefined);
+  }
+
+  state(): ListWatchState {
+    return {
+      isSynced: this.#isSynced,
+      failures: this.#failures,
+      // A missing resource is not requested unless a server needs it.
+      ageSeconds: this.#isKnown || this.#lastError !== undefined ? secondsSince(this.#lastData) : 0,
+      rejectedSeconds: secondsSince(this.#rejectedSince),
+      healthySeconds: secondsSince(this.#healthySince),
+      idleSeconds: secondsSince(this.#lastActivity),
+      error: this.#lastError,
+    };
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Records a response of the API server. */
+  #answered(hasData: boolean): void {
+    this.#lastActivity = performance.now();
+    if (hasData) this.#lastData = this.#lastActivity;
+    this.#rejectedSince = undefined;
+    const isRecovery = this.#healthySince === undefined && this.#lastError !== undefined;
+    this.#healthySince ??= this.#lastActivity;
+    this.#lastError = undefined;
+    if (isRecovery) this.#observer.recovered?.(this.#resource.name);
+  }
+
+  async #list(): Promise<string> {
+    this.#partialList ??= { listing: this.#handler.listing?.(), limit: firstPage };
+    const partial = this.#partialList;
+    do await this.#page(partial);
+    while (partial.next);
+    const { listing, resourceVersion } = partial;
+    this.#isKnown = true;
+    this.#absentSince = undefined;
+    this.#idleScore = 0;
+    this.#failuresHere = 0;
+    if (resourceVersion === undefined) throw new Error(`The list of ${this.#resource.name} has no resourceVersion.`);
+    this.#partialList = undefined;
+    this.#attempted("", () => listing?.complete(resourceVersion));
+    this.#attempted("", () => this.#handler.relisted?.());
+    this.#observer.listed?.(this.#resource.name, this.#lists > 0);
+    this.#lists += 1;
     return resourceVersion;
   }
 
-  async function watch(from: string): Promise<void> {
-    const [shortest, longest] = timing.watchSeconds;
-    const call = {
+  /** Requests the next page of a list, and delivers its items. */
+  async #page(partial: PartialList<T>): Promise<void> {
+    const { listing } = partial;
+    const limit = listing === undefined ? 1 : Math.min(partial.limit, this.#timing.pageSize);
+    let count = 0;
+    let bytes = 0;
+    const call = this.#call("PartialObjectMetadataList", { limit, continue: partial.next });
+    const page = await this.#client.list<T, Page>({ ...call, timeoutSeconds: 60 }, (item, length) => {
+      this.#lastActivity = performance.now();
+      count += 1;
+      bytes += length;
+      if (listing !== undefined) this.#processed(item, (object) => listing.item(object));
+    });
+    this.#answered(true);
+    partial.limit = nextLimit(partial.limit, count, bytes);
+    // All pages have the resource version of the first.
+    partial.resourceVersion ??= page.metadata.resourceVersion;
+    partial.next = listing === undefined ? undefined : page.metadata.continue;
+  }
+
+  /** A request of the resource; with the kind of the response if only metadata is requested. */
+  #call(partialKind: string, query: Call["query"]): Call {
+    const { path, labelSelector, fieldSelector, isMetadataOnly } = this.#resource;
+    return {
       method: "GET",
       path,
-      query: {
-        watch: true,
-        allowWatchBookmarks: true,
-        resourceVersion: from,
-        timeoutSeconds: Math.round(shortest + Math.random() * (longest - shortest)),
-        labelSelector,
-        fieldSelector,
-      },
-      signal,
-      ...(isPartial ? { accept: metadataOnly("PartialObjectMetadata") } : {}),
-    } as const;
+      query: { ...query, labelSelector, fieldSelector },
+      signal: this.#stopping.signal,
+      ...(isMetadataOnly && { accept: metadataOnly(partialKind) }),
+    };
+  }
+
+  async #watch(from: string): Promise<void> {
     const opened = performance.now();
-    let isOpen = false;
-    let isWithoutEvents = true;
-    // An ERROR event throws before these lines, so it does not count as an event.
-    const take = (line: string) => {
-      receive(line);
-      isWithoutEvents = false;
-      idleScore = 0;
-      failuresHere = 0;
-    };
-    const open = () => {
-      isOpen = true;
-      absentSince = undefined;
-      answered(false);
-    };
-    try {
-      await client.stream(call, timing.idleSeconds, take, open);
-      if (resource.isCustom && performance.now() - opened < (call.query.timeoutSeconds - 1) * 1000)
-        position = undefined;
-      if (isOpen && isWithoutEvents) idleScore += idleScoreOf.ended;
-    } catch (error) {
-      const isOverdue = isOpen && isApiError(error, 0) && error.reason === "Timeout";
-      if (isOpen && isWithoutEvents) idleScore += isOverdue ? idleScoreOf.overdue : idleScoreOf.ended;
-      // If etcd sends no progress notifications, a resource without objects gets no bookmarks. That is not a failure.
-      if (!isOverdue) throw error;
-      failures = 0;
+    if (!(await this.#stream(from))) {
+      this.#failures = 0;
       return;
-    } finally {
-      if (idleScore >= maxIdleScore) position = undefined;
     }
     if (performance.now() - opened < shortestWatchMilliseconds) {
-      throw new ApiError("GET", path, {
+      throw new ApiError("GET", this.#resource.path, {
         status: 0,
         reason: "Closed",
         detail: "The watch was closed as soon as opened.",
       });
     }
-    failures = 0;
+    this.#failures = 0;
   }
 
-  function receive(line: string): void {
+  /** Delivers the events of one watch. Returns false if it ended because nothing arrived for too long. */
+  async #stream(resourceVersion: string): Promise<boolean> {
+    const [shortest, longest] = this.#timing.watchSeconds;
+    const timeoutSeconds = Math.round(shortest + Math.random() * (longest - shortest));
+    const query = { watch: true, allowWatchBookmarks: true, resourceVersion, timeoutSeconds };
+    const opened = performance.now();
+    let isOpen = false;
+    let isWithoutEvents = true;
+    // An ERROR event throws before these lines, so it does not count as an event.
+    const take = (line: string) => {
+      this.#receive(line);
+      isWithoutEvents = false;
+      this.#idleScore = 0;
+      this.#failuresHere = 0;
+    };
+    const open = () => {
+      isOpen = true;
+      this.#absentSince = undefined;
+      this.#answered(false);
+    };
+    try {
+      await this.#client.stream(this.#call("PartialObjectMetadata", query), this.#timing.idleSeconds, take, open);
+      if (this.#resource.isCustom && performance.now() - opened < (timeoutSeconds - 1) * 1000)
+        this.#position = undefined;
+      if (isOpen && isWithoutEvents) this.#idleScore += idleScoreOf.ended;
+      return true;
+    } catch (error) {
+      const isOverdue = isOpen && isApiError(error, 0) && error.reason === "Timeout";
+      if (isOpen && isWithoutEvents) this.#idleScore += isOverdue ? idleScoreOf.overdue : idleScoreOf.ended;
+      // If etcd sends no progress notifications, a resource without objects gets no bookmarks. That is not a failure.
+      if (!isOverdue) throw error;
+      return false;
+    } finally {
+      if (this.#idleScore >= maxIdleScore) this.#position = undefined;
+    }
+  }
+
+  #receive(line: string): void {
     const event: WatchEvent<T> = JSON.parse(line);
-    answered(event.type !== "ERROR");
-    if (event.type === "ERROR") throw new ApiError("GET", path, failureOfStatus(event.object));
-    failures = 0;
+    this.#answered(event.type !== "ERROR");
+    if (event.type === "ERROR") throw new ApiError("GET", this.#resource.path, failureOfStatus(event.object));
+    this.#failures = 0;
     const { resourceVersion } = event.object.metadata;
     const { type } = event;
-    if (type !== "BOOKMARK") processed(event.object, (object) => handler.changed(changes[type], object));
-    else if (resourceVersion !== undefined) handler.reached?.(resourceVersion);
-    position = resourceVersion ?? position;
+    if (type !== "BOOKMARK") this.#processed(event.object, (object) => this.#handler.changed(changes[type], object));
+    else if (resourceVersion !== undefined) this.#handler.reached?.(resourceVersion);
+    this.#position = resourceVersion ?? this.#position;
   }
 
   /** An object that cannot be processed must not delay the others of its kind. */
-  function processed(object: T, take: (object: T) => void): void {
+  #processed(object: T, take: (object: T) => void): void {
     const { namespace = "", name } = object.metadata;
-    attempted(`${namespace}/${name}`, () => take(received(object)));
+    this.#attempted(`${namespace}/${name}`, () => take(this.#received(object)));
   }
 
-  function attempted(object: string, process: () => void): void {
+  #attempted(object: string, process: () => void): void {
     try {
       process();
     } catch (error) {
-      observer.unprocessed?.(resource.name, object, error);
+      this.#observer.unprocessed?.(this.#resource.name, object, error);
     }
   }
 
   /** Items of a list have no apiVersion and kind. */
-  function received(object: T): T {
-    if (resource.isMetadataOnly) {
+  #received(object: T): T {
+    if (this.#resource.isMetadataOnly) {
       // Its kind is PartialObjectMetadata.
-      object.apiVersion = resource.apiVersion;
-      object.kind = resource.kind;
+      object.apiVersion = this.#resource.apiVersion;
+      object.kind = this.#resource.kind;
     }
-    object.apiVersion ??= resource.apiVersion;
-    object.kind ??= resource.kind;
-    return transform(object);
+    object.apiVersion ??= this.#resource.apiVersion;
+    object.kind ??= this.#resource.kind;
+    return this.#resource.transform?.(object) ?? object;
   }
 
   /** Lists if there is no resource version, then watches once. Returns the delay until the next round in milliseconds. */
-  async function round(): Promise<number> {
-    lastActivity = performance.now();
-    if (!isKnown && resource.optional?.isWanted() === false) return restMilliseconds();
+  async #round(): Promise<number> {
+    this.#lastActivity = performance.now();
+    if (!this.#isKnown && this.#resource.optional?.isWanted() === false) return this.#restMilliseconds();
     try {
-      if (position === undefined) {
-        position = await list();
-        isSynced = true;
-        sync(true);
+      if (this.#position === undefined) {
+        this.#position = await this.#list();
+        this.#isSynced = true;
+        this.#firstList.resolve(true);
       } else {
-        observer.resumed?.(resource.name);
+        this.#observer.resumed?.(this.#resource.name);
       }
-      await watch(position);
+      await this.#watch(this.#position);
       return 0;
     } catch (error) {
-      if (signal.aborted) return 0;
-      if (resource.optional !== undefined && isApiError(error, 404)) return await absent(error);
-      if (resource.optional !== undefined && isSettingUp(error)) {
-        lastError = error;
-        return timerMilliseconds(jittered(error.retryAfterSeconds ?? timing.backoff.first));
+      if (this.#stopping.signal.aborted) return 0;
+      if (this.#resource.optional !== undefined && isApiError(error, 404)) return await this.#absent(error);
+      if (this.#resource.optional !== undefined && this.#isSettingUp(error)) {
+        this.#lastError = error;
+        return timerMilliseconds(jittered(error.retryAfterSeconds ?? this.#timing.backoff.first));
       }
-      return failed(error);
+      return this.#failed(error);
     }
   }
 
-  function failed(error: unknown): number {
-    failures += 1;
-    failuresHere += 1;
-    lastError = error;
-    healthySince = undefined;
-    rejectedSince = isRejected(error) ? (rejectedSince ?? performance.now()) : undefined;
-    const isLost = invalidates(error, failuresHere, position !== undefined);
-    if (isLost || (resource.isCustom && isSettingUp(error))) {
-      position = undefined;
-      partialList = undefined;
+  #failed(error: unknown): number {
+    this.#failures += 1;
+    this.#failuresHere += 1;
+    this.#lastError = error;
+    this.#healthySince = undefined;
+    this.#rejectedSince = isRejected(error) ? (this.#rejectedSince ?? performance.now()) : undefined;
+    const isLost = invalidates(error, this.#failuresHere, this.#position !== undefined);
+    if (isLost || (this.#resource.isCustom && this.#isSettingUp(error))) {
+      this.#position = undefined;
+      this.#partialList = undefined;
     }
     const retryAfter = error instanceof ApiError ? error.retryAfterSeconds : undefined;
-    const delay = backoffMilliseconds(failures, timing.backoff, retryAfter);
-    observer.failed?.(resource.name, error, delay / 1000);
+    const delay = backoffMilliseconds(this.#failures, this.#timing.backoff, retryAfter);
+    this.#observer.failed?.(this.#resource.name, error, delay / 1000);
     return delay;
   }
 
-  /** The delay while the cluster does not have the resource. */
-  function restMilliseconds(): number {
-    return timerMilliseconds(jittered(timing.backoff.longest));
+  /** The delay while the cluster does not have the this.#resource. */
+  #restMilliseconds(): number {
+    return timerMilliseconds(jittered(this.#timing.backoff.longest));
   }
 
   /**
-   * Whether discovery lists a resource after a 404: a starting API server, or a proxy in front of
+   * Whether discovery this.#lists a resource after a 404: a starting API server, or a proxy in front of
    * it, can return 404 for a moment. False without permission to read discovery; then the elapsed time decides.
    */
-  async function isServed(): Promise<boolean> {
-    const version = resource.apiVersion.includes("/") ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
+  async #isServed(): Promise<boolean> {
+    const { path, apiVersion } = this.#resource;
+    const version = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
     const plural = path.slice(path.lastIndexOf("/") + 1);
     try {
-      const { resources } = await client.request<{ resources?: readonly { name?: string }[] }>({
+      const { resources } = await this.#client.request<{ resources?: readonly { name?: string }[] }>({
         method: "GET",
         path: version,
-        signal,
+        signal: this.#stopping.signal,
       });
       return resources?.some(({ name }) => name === plural) === true;
     } catch (error) {
@@ -361,68 +396,56 @@ export function listWatch<T extends KubeObject>(
   }
 
   /** The CustomResourceDefinition was just created or replaced, and the API server has no storage for it yet. */
-  function isSettingUp(error: unknown): error is ApiError {
-    return isApiError(error, 429) && (!isKnown || error.detail.includes("storage is (re)initializing"));
+  #isSettingUp(error: unknown): error is ApiError {
+    return isApiError(error, 429) && (!this.#isKnown || error.detail.includes("storage is (re)initializing"));
   }
 
   /**
-   * The cluster does not have the resource. Cached objects stay until a later 404 confirms that, since
+   * The cluster does not have the this.#resource. Cached objects stay until a later 404 confirms that, since
    * servers without them would be changed and restarted. There is no event when the definition is created. Discovery is requested only if it
    * can change the decision: at the start most clusters do not have kinds that no server needs.
    */
-  async function absent(error: unknown): Promise<number> {
-    absentSince ??= performance.now();
-    const isConfirmed = secondsSince(absentSince) >= timing.absenceSeconds;
-    if ((lists > 0 || isConfirmed) && (await isServed())) {
-      absentSince = undefined;
-      return failed(error);
+  async #absent(error: unknown): Promise<number> {
+    this.#absentSince ??= performance.now();
+    const isConfirmed = secondsSince(this.#absentSince) >= this.#timing.absenceSeconds;
+    if ((this.#lists > 0 || isConfirmed) && (await this.#isServed())) {
+      this.#absentSince = undefined;
+      return this.#failed(error);
     }
-    failures = 0;
-    answered(true);
-    if (isConfirmed || lists === 0) forget(isConfirmed);
+    this.#failures = 0;
+    this.#answered(true);
+    if (isConfirmed || this.#lists === 0) this.#forget(isConfirmed);
     return isConfirmed
-      ? restMilliseconds()
-      : timerMilliseconds(jittered(Math.min(timing.backoff.longest, timing.absenceSeconds / 4)));
+      ? this.#restMilliseconds()
+      : timerMilliseconds(jittered(Math.min(this.#timing.backoff.longest, this.#timing.absenceSeconds / 4)));
   }
 
   /** Marks the resource as synced, so that nothing waits for it. The empty list is delivered when it is confirmed. */
-  function forget(isConfirmed: boolean): void {
-    const isFirst = isConfirmed && (isKnown || !isSettled);
-    isKnown = false;
-    isSettled = isConfirmed;
-    position = undefined;
-    partialList = undefined;
+  #forget(isConfirmed: boolean): void {
+    const isFirst = isConfirmed && (this.#isKnown || !this.#isSettled);
+    this.#isKnown = false;
+    this.#isSettled = isConfirmed;
+    this.#position = undefined;
+    this.#partialList = undefined;
     if (isFirst) {
-      handler.listing?.()?.complete("0");
-      handler.relisted?.();
+      this.#handler.listing?.()?.complete("0");
+      this.#handler.relisted?.();
     }
-    isSynced = true;
-    sync(true);
+    this.#isSynced = true;
+    this.#firstList.resolve(true);
   }
 
-  async function run(): Promise<void> {
+  async #run(): Promise<void> {
     // An error of an observer must not end the loop.
-    const pause = () => restMilliseconds();
-    while (!signal.aborted) await sleep(await round().catch(pause), undefined, { signal }).catch(() => {});
-    sync(false);
+    const pause = () => this.#restMilliseconds();
+    while (!this.#stopping.signal.aborted)
+      await sleep(await this.#round().catch(pause), undefined, { signal: this.#stopping.signal }).catch(() => {});
+    this.#firstList.resolve(false);
   }
+}
 
-  void run();
-  return {
-    synced,
-    isKnown: () => isKnown || (isSettled ? false : undefined),
-    state: () => ({
-      isSynced,
-      failures,
-      // A missing resource is not requested unless a server needs it.
-      ageSeconds: isKnown || lastError !== undefined ? secondsSince(lastData) : 0,
-      rejectedSeconds: secondsSince(rejectedSince),
-      healthySeconds: secondsSince(healthySince),
-      idleSeconds: secondsSince(lastActivity),
-      error: lastError,
-    }),
-    stop: () => stopping.abort(),
-  };
+function secondsSince(moment: number | undefined): number {
+  return moment === undefined ? 0 : (performance.now() - moment) / 1000;
 }
 
 /**

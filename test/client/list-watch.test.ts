@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ListWatch, listWatch, type Resource } from "../../src/client/list-watch.ts";
+import { ListWatch, type Resource } from "../../src/client/list-watch.ts";
 import { Store } from "../../src/client/store.ts";
 import type { ListWatchTiming } from "../../src/client/timing.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
@@ -83,7 +83,7 @@ async function scripted(
   const relisted = () => {
     relists += 1;
   };
-  const watch = listWatch(client, resource, { ...cache, relisted }, observer, { ...timing, ...times });
+  const watch = new ListWatch(client, resource, { ...cache, relisted }, observer, { ...timing, ...times });
   context.after(() => {
     watch.stop();
     client.close();

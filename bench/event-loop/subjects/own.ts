@@ -1,6 +1,6 @@
 /** The widget operator on this project's own client, list-watch, store and queue. */
 import { apiClient } from "../../../src/client/api-client.ts";
-import { listWatch } from "../../../src/client/list-watch.ts";
+import { ListWatch } from "../../../src/client/list-watch.ts";
 import { Store } from "../../../src/client/store.ts";
 import { type KubeObject, keyOf, keyText } from "../../../src/kube/object.ts";
 import { queue } from "../../../src/runtime/queue.ts";
@@ -61,9 +61,9 @@ async function merge<T extends KubeObject>(into: Store<T>, path: string, body: o
   );
 }
 
-listWatch(client, { name: "widgets", path: widgetPath(namespace), apiVersion, kind: "Widget" }, widgets);
+new ListWatch(client, { name: "widgets", path: widgetPath(namespace), apiVersion, kind: "Widget" }, widgets);
 const ofKind = (version: string, kind: string, path: string) => ({ name: path, path, apiVersion: version, kind });
 const selected = { ...ofKind("v1", "ConfigMap", configMapPath(namespace)), labelSelector: widgetLabel };
-listWatch(client, selected, configMaps);
-listWatch(client, ofKind("v1", "Secret", `/api/v1/namespaces/${namespace}/secrets`), counting());
-listWatch(client, ofKind("apps/v1", "Deployment", `/apis/apps/v1/namespaces/${namespace}/deployments`), counting());
+new ListWatch(client, selected, configMaps);
+new ListWatch(client, ofKind("v1", "Secret", `/api/v1/namespaces/${namespace}/secrets`), counting());
+new ListWatch(client, ofKind("apps/v1", "Deployment", `/apis/apps/v1/namespaces/${namespace}/deployments`), counting());

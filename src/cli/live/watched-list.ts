@@ -1,5 +1,5 @@
 import type { ApiClient } from "../../client/api-client.ts";
-import { listWatch } from "../../client/list-watch.ts";
+import { ListWatch } from "../../client/list-watch.ts";
 import { trimmed } from "../../client/trimmed.ts";
 import { isApiError } from "../../kube/errors.ts";
 import { type Kind, kinds, resourcePath } from "../../kube/kinds.ts";
@@ -30,7 +30,7 @@ export function watchedList<T extends KubeObject>(client: ApiClient, options: Wa
   let objects: Map<string, T> | undefined;
   let failure: string | undefined;
   const keyOf = ({ metadata }: T) => metadata.uid ?? metadata.name;
-  const watch = listWatch<T>(
+  const watch = new ListWatch<T>(
     client,
     { name: plural, path: resourcePath(kind, namespace), apiVersion, kind, transform: trimmed, ...selectors },
     {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { credentialsFor } from "../../../src/client/api-access.ts";
 import { apiClient } from "../../../src/client/api-client.ts";
 import type { Change, EventHandler } from "../../../src/client/event-handler.ts";
-import { type ListWatch, listWatch, type Resource } from "../../../src/client/list-watch.ts";
+import { ListWatch, type Resource } from "../../../src/client/list-watch.ts";
 import { Store } from "../../../src/client/store.ts";
 import type { ListWatchTiming } from "../../../src/client/timing.ts";
 import type { KubeObject } from "../../../src/kube/object.ts";
@@ -69,7 +69,7 @@ async function watched(
   const resource: Resource = { name: "configmaps", path, apiVersion: "v1", kind: "ConfigMap", ...more };
   const observer = { failed: (_resource: string, error: unknown) => void failures.push(error) };
   const before = proxy.requests.length;
-  const watch = listWatch(client, resource, cache, observer, { ...timing, ...options });
+  const watch = new ListWatch(client, resource, cache, observer, { ...timing, ...options });
   context.after(() => {
     watch.stop();
     client.close();
@@ -377,7 +377,7 @@ test("metadata only: receives no content, lists no items, and reports an expired
     },
     relisted: () => void notifications.push("relisted"),
   };
-  const watch = listWatch(client, { name: "secrets", path, apiVersion: "v1", kind: "Secret" }, sink, {}, timing);
+  const watch = new ListWatch(client, { name: "secrets", path, apiVersion: "v1", kind: "Secret" }, sink, {}, timing);
   context.after(() => {
     watch.stop();
     client.close();
