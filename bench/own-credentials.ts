@@ -1,5 +1,5 @@
-import { credentialsFor } from "../src/client/api-access.ts";
-import type { CredentialSource } from "../src/client/credentials.ts";
+import { credentialsFor } from "../src/kube/client/api-access.ts";
+import type { CredentialSource } from "../src/kube/client/credentials.ts";
 
 /** Returns the credentials from the environment of a pod, as the operator reads them. */
 export function ownCredentials(): CredentialSource {

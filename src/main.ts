@@ -67,7 +67,7 @@ async function commandLine(): Promise<number> {
 /** Runs the operator until a signal ends it (exit code 0), or until it cannot continue (1). */
 async function run(chosen: Settings): Promise<number> {
   const { operator } = await import("./runtime/operator.ts");
-  const { credentialsFor } = await import("./client/api-access.ts");
+  const { credentialsFor } = await import("./kube/client/api-access.ts");
   const { jsonLog } = await import("./runtime/log.ts");
   const credentials = credentialsFor(chosen.access);
   let host = "host" in chosen.access ? chosen.access.host : "";
@@ -79,7 +79,7 @@ async function run(chosen: Settings): Promise<number> {
     return 1;
   }
   const log = jsonLog(chosen.logLevel);
-  const { ignoredProxy } = await import("./client/ignored-proxy.ts");
+  const { ignoredProxy } = await import("./kube/client/ignored-proxy.ts");
   const warning = ignoredProxy(chosen.proxyEnvironment, host);
   if (warning !== undefined) log.warn({}, warning);
   const running = await operator({

@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { imageDigests } from "./api/image-digests.ts";
 import { checkedProxyImage, defaultProxyImage } from "./api/proxy-version.ts";
 import type { UserEnvironment } from "./cli/context.ts";
-import type { ApiAccess } from "./client/api-access.ts";
-import type { ProxyEnvironment } from "./client/ignored-proxy.ts";
+import type { ApiAccess } from "./kube/client/api-access.ts";
+import type { ProxyEnvironment } from "./kube/client/ignored-proxy.ts";
 import { allowedImagesOf } from "./resources/pod/allowed-images.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
 

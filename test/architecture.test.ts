@@ -19,8 +19,18 @@ const rules: IConfiguration = {
     ),
     {
       name: "npm-in-pure-code",
-      from: { path: "^src/(kube|model|features|resources|reconcile)/" },
+      from: { path: "^src/(kube|model|features|resources|reconcile)/", pathNot: "^src/kube/client/" },
       to: { path: "node_modules/", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "kubernetes-client-knows-mlflow",
+      from: { path: "^src/kube/client/" },
+      to: { path: "^src/", pathNot: "^src/kube/(client/|errors.ts|excerpt.ts|object.ts)" },
+    },
+    {
+      name: "kubernetes-client-in-pure-code",
+      from: { path: "^src/(kube|api|model|features|resources|reconcile)/", pathNot: "^src/kube/client/" },
+      to: { path: "^src/kube/client/" },
     },
     {
       name: "file-cycle",
@@ -85,7 +95,7 @@ test("the namespace of a custom resource has its default where it is read", () =
 
 test("no wait and no deadline uses the clock that can be set", () => {
   // A deadline that both clocks must keep, and the date in a header.
-  const allowed = ["src/client/fence.ts", "src/client/failure.ts"];
+  const allowed = ["src/kube/client/fence.ts", "src/kube/client/failure.ts"];
   const using = files.filter((file) => /\bDate\.now\b/.test(readFileSync(file, "utf8")));
   assert.deepEqual(using.sort(), allowed.sort(), "use performance.now()");
 });

@@ -137,7 +137,7 @@ function longestFirst(files: readonly string[]): string[] {
 }
 
 const long = [
-  ...["api/validation", "client/list-watch", "runtime/leader-election", "client/api-client", "api/migrating"],
+  ...["api/validation", "client/list-watch", "client/leader-election", "client/api-client", "api/migrating"],
   ...["cli/convert/convert", "client/prober", "api/generated", "cli/access", "control-plane/docker"],
   ...["resources/pod-security", "architecture", "environment/environment", "cli/validate", "client/credentials"],
   ...["spec-values", "migration-states", "host-conflict", "regular-expressions"].map((name) => `properties/${name}`),

@@ -1,5 +1,5 @@
 /** The client of this project. */
-import { apiClient } from "../../src/client/api-client.ts";
+import { apiClient } from "../../src/kube/client/api-client.ts";
 import { ownCredentials } from "../own-credentials.ts";
 import { runLoad } from "./load.ts";
 

@@ -1,7 +1,7 @@
-import { credentialsFor } from "../../src/client/api-access.ts";
-import { type ApiClient, apiClient } from "../../src/client/api-client.ts";
-import { ListWatch } from "../../src/client/list-watch.ts";
-import { Store } from "../../src/client/store.ts";
+import { credentialsFor } from "../../src/kube/client/api-access.ts";
+import { type ApiClient, apiClient } from "../../src/kube/client/api-client.ts";
+import { ListWatch } from "../../src/kube/client/list-watch.ts";
+import { Store } from "../../src/kube/client/store.ts";
 import { kinds, resourcePath } from "../../src/kube/kinds.ts";
 import type { Deployment, Job } from "../../src/kube/manifests.ts";
 import type { ClusterAccess } from "../../test/control-plane/cluster-access.ts";

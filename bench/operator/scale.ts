@@ -1,4 +1,4 @@
-import { maxCalls } from "../../src/client/connections.ts";
+import { maxCalls } from "../../src/kube/client/connections.ts";
 import { atMost, type Figure } from "../figure.ts";
 import { bareSeconds, template } from "./bare.ts";
 import { callsOf, type Measuring } from "./measuring.ts";

@@ -1,6 +1,6 @@
 import { delimiter, join } from "node:path";
-import { credentialsFor } from "../client/api-access.ts";
-import { type ApiClient, apiClient } from "../client/api-client.ts";
+import { credentialsFor } from "../kube/client/api-access.ts";
+import { type ApiClient, apiClient } from "../kube/client/api-client.ts";
 import { UsageError } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 
@@ -23,7 +23,7 @@ export async function withCluster<T>(
   { environment, version }: CommandContext,
   work: (cluster: ChosenCluster) => Promise<T>,
 ): Promise<T> {
-  const { contextNamespace, existingPaths } = await import("../client/kubeconfig.ts");
+  const { contextNamespace, existingPaths } = await import("../kube/client/kubeconfig.ts");
   const ambient = environment.kubeconfig ?? (environment.home && join(environment.home, ".kube/config")) ?? "";
   const path = options.kubeconfig ?? existingPaths(ambient).join(delimiter);
   if (path === "")

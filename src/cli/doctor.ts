@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import type { MlflowServer } from "../api/server.ts";
-import { find } from "../client/api-client.ts";
+import { find } from "../kube/client/api-client.ts";
 import { messageOf } from "../kube/errors.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import { type ClusterOptions, withCluster } from "./cluster-access.ts";

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../api/server.ts";
-import { type ApiClient, find } from "../client/api-client.ts";
 import { hasOwnClaim } from "../features/artifacts/index.ts";
 import { referencesOf } from "../features/references.ts";
+import { type ApiClient, find } from "../kube/client/api-client.ts";
 import { decoded } from "../kube/data.ts";
 import { isApiError } from "../kube/errors.ts";
 import { resourcePath } from "../kube/kinds.ts";

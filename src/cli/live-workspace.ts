@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
-import { type ApiClient, find } from "../client/api-client.ts";
+import { type ApiClient, find } from "../kube/client/api-client.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import type { Namespace, RoleBinding } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";

@@ -1,6 +1,6 @@
 import type { CertificateAuthority } from "../api/fields/reference.ts";
 import type { MlflowServer } from "../api/server.ts";
-import { find } from "../client/api-client.ts";
+import { find } from "../kube/client/api-client.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import { clusterRoleName } from "../kube/workspace-roles.ts";
 import { type ClusterOptions, rejectClusterOptions, withCluster } from "./cluster-access.ts";

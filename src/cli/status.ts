@@ -1,5 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
-import { type ApiClient, find } from "../client/api-client.ts";
+import { type ApiClient, find } from "../kube/client/api-client.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import type { Job, Pod } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";

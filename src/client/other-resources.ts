@@ -1,7 +1,7 @@
+import type { EventHandler, Listing } from "../kube/client/event-handler.ts";
+import { Store } from "../kube/client/store.ts";
 import type { AuthorizationPolicy, OtherResource } from "../kube/manifests.ts";
 import { keyText } from "../kube/object.ts";
-import type { EventHandler, Listing } from "./event-handler.ts";
-import { Store } from "./store.ts";
 
 /** All objects of one kind by namespace, reduced to the fields that can cause conflicts. */
 export interface OtherResources extends Required<Omit<EventHandler<OtherResource>, "listing">> {

@@ -1,8 +1,8 @@
 import { request } from "node:http";
+import { jittered, timerMilliseconds } from "../kube/client/backoff.ts";
 import { type Key, keyText } from "../kube/object.ts";
 import type { ProbeResults } from "../reconcile/probe-results.ts";
 import type { TracesEndpoint } from "../reconcile/traces-endpoints.ts";
-import { jittered, timerMilliseconds } from "./backoff.ts";
 
 /** Probes the endpoints of servers periodically, as an unauthorized client. */
 export interface Prober {

@@ -1,6 +1,6 @@
+import type { EventHandler } from "../kube/client/event-handler.ts";
 import { type Key, type KubeObject, keyOf, keyText } from "../kube/object.ts";
 import { type Content, type ContentSummary, reduced } from "../model/content.ts";
-import type { EventHandler } from "./event-handler.ts";
 import { sizeOf } from "./trimmed.ts";
 
 /** Cache of the objects of one kind that specs of servers reference. Each version is fetched once. */

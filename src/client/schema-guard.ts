@@ -6,9 +6,9 @@ import { apiVersion, type MlflowServer } from "../api/server.ts";
 import type { StructuralSchema } from "../api/structural-schema.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import type { ApiClient } from "../kube/client/api-client.ts";
 import { isApiError } from "../kube/errors.ts";
 import { group } from "../kube/names.ts";
-import type { ApiClient } from "./api-client.ts";
 
 /** Compares the installed CustomResourceDefinitions with those of this build of the operator. */
 export interface SchemaGuard {

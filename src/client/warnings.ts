@@ -1,9 +1,9 @@
+import type { ApiClient } from "../kube/client/api-client.ts";
 import { messageOf } from "../kube/errors.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { shortText } from "../reconcile/pod-failure.ts";
 import type { Warning } from "../reconcile/warnings.ts";
-import type { ApiClient } from "./api-client.ts";
 
 /** Reads the Warning Events of one object, from the API server or a short-lived cache. */
 export type ReadWarnings = (object: KubeObject) => Promise<readonly Warning[]>;

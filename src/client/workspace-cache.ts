@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import { Store } from "../kube/client/store.ts";
 import type { Owned } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
@@ -8,7 +9,6 @@ import { objectNames } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
 import { byNamespace, byServer, namespaceEntry, serverEntry } from "./indexes.ts";
-import { Store } from "./store.ts";
 import { type WorkspaceNamespaces, workspaceNamespaces } from "./workspace-namespaces.ts";
 
 /** Cached objects of workspaces. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Change, EventHandler } from "../kube/client/event-handler.ts";
+import { Store } from "../kube/client/store.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
-import type { Change, EventHandler } from "./event-handler.ts";
-import { Store } from "./store.ts";
 
 /** Index of the namespaces that opted in as workspaces, by the namespace of their servers. */
 export interface WorkspaceNamespaces extends Omit<EventHandler<Namespace>, "relisted"> {

@@ -1,5 +1,14 @@
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import { type ApiClient, find } from "../kube/client/api-client.ts";
+import {
+  type JsonPatchStep,
+  type ManagedFields,
+  managersOf,
+  merged,
+  renamed,
+  updateEntries,
+} from "../kube/client/managed-fields.ts";
 import { ApiError, isApiError } from "../kube/errors.ts";
 import { isKind, resourcePath } from "../kube/kinds.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
@@ -9,12 +18,9 @@ import type { Cluster } from "../reconcile/cluster.ts";
 import { difference } from "../reconcile/difference.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { admissionMutations } from "./admission-mutations.ts";
-import { type ApiClient, find } from "./api-client.ts";
 import type { Caches } from "./caches.ts";
 import { event } from "./event.ts";
 import { eventLimit } from "./event-limit.ts";
-import { managersOf } from "./managers-of.ts";
-import { type JsonPatchStep, type ManagedFields, merged, renamed, updateEntries } from "./ownership.ts";
 import { writeBudget } from "./write-budget.ts";
 
 /** The methods of `Cluster` and `WorkspaceCluster` that write to the API server. */

@@ -1,9 +1,10 @@
-import type { ApiClient } from "../client/api-client.ts";
-import { isOutage, retryBounds } from "../client/backoff.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
 import type { Probe } from "../client/prober.ts";
-import { isStale, type States, staleWatches } from "../client/staleness.ts";
-import { defaultTiming, type ListWatchTiming } from "../client/timing.ts";
+import type { ApiClient } from "../kube/client/api-client.ts";
+import { isOutage, retryBounds } from "../kube/client/backoff.ts";
+import { isStale, type States, staleWatches } from "../kube/client/staleness.ts";
+import { defaultTiming, type ListWatchTiming } from "../kube/client/timing.ts";
+import { queue } from "../kube/client/work-queue.ts";
 import { messageOf } from "../kube/errors.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
@@ -14,7 +15,6 @@ import { type UpgradeCounts, upgradeCounts } from "../reconcile/upgrade.ts";
 import { burst, heapCollector } from "./heap-collector.ts";
 import type { Log } from "./log.ts";
 import type { ControllerName, Metrics } from "./metrics.ts";
-import { queue } from "./queue.ts";
 import { workspaceController } from "./workspace-controller.ts";
 
 export interface ControllerOptions {

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { States } from "../client/staleness.ts";
+import type { States } from "../kube/client/staleness.ts";
 import { keyOf } from "../kube/object.ts";
 import type { UpgradeCounts } from "../reconcile/upgrade.ts";
 

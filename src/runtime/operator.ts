@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { ImageDigests } from "../api/image-digests.ts";
-import { apiClient } from "../client/api-client.ts";
-import type { CredentialSource } from "../client/credentials.ts";
-import { type Fence, leaseFence } from "../client/fence.ts";
 import type { Probe } from "../client/prober.ts";
-import type { ListWatchTiming } from "../client/timing.ts";
+import { apiClient } from "../kube/client/api-client.ts";
+import type { CredentialSource } from "../kube/client/credentials.ts";
+import { type Fence, leaseFence } from "../kube/client/fence.ts";
+import { elect } from "../kube/client/leader-election.ts";
+import type { ListWatchTiming } from "../kube/client/timing.ts";
 import { controller } from "./controller.ts";
 import { healthServer } from "./health-server.ts";
-import { elect } from "./leader-election.ts";
 import type { Log } from "./log.ts";
 import { type Metrics, metrics } from "./metrics.ts";
 
@@ -38,7 +38,7 @@ export interface OperatorOptions {
   /** Name of this process: that of the pod. */
   readonly instance: string;
   readonly log: Log;
-  /** Timing of lists and watches. Default: `client/timing.ts`. */
+  /** Timing of lists and watches. Default: `kube/client/timing.ts`. */
   readonly timing?: ListWatchTiming;
   /** Sends the probes of endpoints in a mesh. Default: over the network. */
   readonly probe?: Probe;

@@ -1,5 +1,6 @@
-import { isOutage, retryBounds } from "../client/backoff.ts";
 import type { ClusterConnection } from "../client/cluster.ts";
+import { isOutage, retryBounds } from "../kube/client/backoff.ts";
+import { queue } from "../kube/client/work-queue.ts";
 import { messageOf } from "../kube/errors.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
@@ -12,7 +13,6 @@ import {
 import type { WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import { queue } from "./queue.ts";
 
 export interface WorkspaceControllerOptions {
   readonly connection: () => Pick<ClusterConnection, "workspaces" | "allWorkspaces" | "summary">;

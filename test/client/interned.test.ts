@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { interned, shared } from "../../src/client/interned.ts";
-import { Store } from "../../src/client/store.ts";
 import { trimmed } from "../../src/client/trimmed.ts";
+import { Store } from "../../src/kube/client/store.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
 
 setFlagsFromString("--expose-gc");

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventLimit } from "../../src/client/event-limit.ts";
-import { managersOf } from "../../src/client/managers-of.ts";
-import type { ManagedFields } from "../../src/client/ownership.ts";
 import { writeBudget } from "../../src/client/write-budget.ts";
+import { type ManagedFields, managersOf } from "../../src/kube/client/managed-fields.ts";
 import type { ReportedEvent } from "../../src/reconcile/cluster.ts";
 import { configMap } from "../support/fixtures.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { failureOfStatus } from "../../src/client/failure.ts";
+import { failureOfStatus } from "../../src/kube/client/failure.ts";
 import { conditionsOf } from "../../src/kube/conditions.ts";
 import { excerpt, excerptWithoutStop } from "../../src/kube/excerpt.ts";
 import type { Deployment, HTTPRoute, Owned, Pod } from "../../src/kube/manifests.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Server } from "node:http";
-import { type ApiClient, apiClient } from "../../src/client/api-client.ts";
-import type { Fence } from "../../src/client/fence.ts";
+import { type ApiClient, apiClient } from "../../src/kube/client/api-client.ts";
+import type { Fence } from "../../src/kube/client/fence.ts";
 
 /** Returns a client for a local server, without credentials. */
 export function localClient(server: Server, fence?: Fence): ApiClient {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import type { CredentialSource } from "../../src/client/credentials.ts";
+import type { CredentialSource } from "../../src/kube/client/credentials.ts";
 import { clusterRole, leaderElectionRole, namespacedRole, serverRoles } from "../../src/kube/rbac.ts";
 import { workspaceClusterRole, workspaceRoleNames } from "../../src/kube/workspace-roles.ts";
 import type { ClusterAccess } from "../control-plane/cluster-access.ts";

@@ -11,8 +11,8 @@ import {
   type KubernetesObject,
   type V1ConfigMap,
 } from "@kubernetes/client-node";
+import { queue } from "../../../src/kube/client/work-queue.ts";
 import { keyOf, keyText } from "../../../src/kube/object.ts";
-import { queue } from "../../../src/runtime/queue.ts";
 import { counters } from "../counters.ts";
 import {
   apiVersion,

@@ -1,9 +1,9 @@
 /** The widget operator on this project's own client, list-watch, store and queue. */
-import { apiClient } from "../../../src/client/api-client.ts";
-import { ListWatch } from "../../../src/client/list-watch.ts";
-import { Store } from "../../../src/client/store.ts";
+import { apiClient } from "../../../src/kube/client/api-client.ts";
+import { ListWatch } from "../../../src/kube/client/list-watch.ts";
+import { Store } from "../../../src/kube/client/store.ts";
+import { queue } from "../../../src/kube/client/work-queue.ts";
 import { type KubeObject, keyOf, keyText } from "../../../src/kube/object.ts";
-import { queue } from "../../../src/runtime/queue.ts";
 import { ownCredentials } from "../../own-credentials.ts";
 import { counters } from "../counters.ts";
 import {

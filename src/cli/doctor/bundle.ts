@@ -1,5 +1,5 @@
 import type { MlflowServer } from "../../api/server.ts";
-import type { ApiClient } from "../../client/api-client.ts";
+import type { ApiClient } from "../../kube/client/api-client.ts";
 import { type Kind, kindsWith, resourcePath, rowOf } from "../../kube/kinds.ts";
 import type { Pod } from "../../kube/manifests.ts";
 import { label, managedSelector } from "../../kube/names.ts";

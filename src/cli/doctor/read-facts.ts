@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../../api/server.ts";
-import type { ApiClient } from "../../client/api-client.ts";
 import { authenticationMethod, discoveryURLOf } from "../../features/authentication/index.ts";
+import type { ApiClient } from "../../kube/client/api-client.ts";
 import { resourcePath } from "../../kube/kinds.ts";
 import type { Deployment, Namespace, NetworkPolicy, Pod, Service } from "../../kube/manifests.ts";
 import { label } from "../../kube/names.ts";

@@ -1,9 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import type { MlflowServer } from "../../api/server.ts";
 import { unsupportedFields } from "../../api/unsupported-fields.ts";
-import type { ApiClient } from "../../client/api-client.ts";
 import { type Reference, secretReference } from "../../features/common/reference.ts";
 import { referencesOf } from "../../features/references.ts";
+import type { ApiClient } from "../../kube/client/api-client.ts";
 import { decoded } from "../../kube/data.ts";
 import { excerpt } from "../../kube/excerpt.ts";
 import { resourcePath } from "../../kube/kinds.ts";

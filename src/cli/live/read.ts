@@ -1,4 +1,4 @@
-import type { ApiClient } from "../../client/api-client.ts";
+import type { ApiClient } from "../../kube/client/api-client.ts";
 import { ApiError, messageOf } from "../../kube/errors.ts";
 import { excerptWithoutStop } from "../../kube/excerpt.ts";
 

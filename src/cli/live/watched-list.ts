@@ -1,6 +1,6 @@
-import type { ApiClient } from "../../client/api-client.ts";
-import { ListWatch } from "../../client/list-watch.ts";
 import { trimmed } from "../../client/trimmed.ts";
+import type { ApiClient } from "../../kube/client/api-client.ts";
+import { ListWatch } from "../../kube/client/list-watch.ts";
 import { isApiError } from "../../kube/errors.ts";
 import { type Kind, kinds, resourcePath } from "../../kube/kinds.ts";
 import type { KubeObject } from "../../kube/object.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, type TestContext, test } from "node:test";
-import { defaultTiming, type ListWatchTiming } from "../../../src/client/timing.ts";
+import { defaultTiming, type ListWatchTiming } from "../../../src/kube/client/timing.ts";
 import type { ReportedCondition } from "../../../src/kube/manifests.ts";
 import { annotation, label } from "../../../src/kube/names.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";

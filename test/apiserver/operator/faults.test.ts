@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { defaultTiming, type ListWatchTiming } from "../../../src/client/timing.ts";
+import { defaultTiming, type ListWatchTiming } from "../../../src/kube/client/timing.ts";
 import { annotation, label } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, type TestContext, test } from "node:test";
-import { defaultTiming, type ListWatchTiming } from "../../../src/client/timing.ts";
+import { defaultTiming, type ListWatchTiming } from "../../../src/kube/client/timing.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
 import type { ProxiedRequest } from "../../support/fault.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ListWatchState } from "../../src/client/list-watch.ts";
-import { staleWatches, watchProblem } from "../../src/client/staleness.ts";
-import { ApiError } from "../../src/kube/errors.ts";
+import type { ListWatchState } from "../../../src/kube/client/list-watch.ts";
+import { staleWatches, watchProblem } from "../../../src/kube/client/staleness.ts";
+import { ApiError } from "../../../src/kube/errors.ts";
 
 const limits = { rejectedSeconds: 30, staleSeconds: 240 };
 const healthy: ListWatchState = {

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type LeaseFence, leaseFence } from "../../src/client/fence.ts";
-import { type Election, elect } from "../../src/runtime/leader-election.ts";
-import { eventually } from "../support/eventually.ts";
-import { localClient } from "../support/local-client.ts";
+import { type LeaseFence, leaseFence } from "../../../src/kube/client/fence.ts";
+import { type Election, elect } from "../../../src/kube/client/leader-election.ts";
+import { eventually } from "../../support/eventually.ts";
+import { localClient } from "../../support/local-client.ts";
 
 interface Lease {
   metadata: { name: string; resourceVersion: string };
@@ -83,7 +83,7 @@ async function fixture(context: TestContext, holder: string | undefined, respons
     fence,
     onElected: () => notifications.push("elected"),
     onLost: () => notifications.push("lost"),
-    log: { debug: log, info: log, warn: log, error: log },
+    log: { info: log, warn: log, error: log },
     timing,
   });
   context.after(async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ManagedFields, merged, renamed, updateEntries } from "../../src/client/ownership.ts";
+import { type ManagedFields, merged, renamed, updateEntries } from "../../../src/kube/client/managed-fields.ts";
 
 const other = { manager: "kube-controller-manager", operation: "Update", subresource: "status" };
 const posted = { manager: "us", operation: "Update" };

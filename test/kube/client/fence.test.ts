@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { describe, type TestContext, test } from "node:test";
-import type { ApiClient, Call } from "../../src/client/api-client.ts";
-import { type ClockReading, type LeaseFence, leaseFence } from "../../src/client/fence.ts";
-import { ApiError } from "../../src/kube/errors.ts";
-import { eventually } from "../support/eventually.ts";
-import { localClient } from "../support/local-client.ts";
+import type { ApiClient, Call } from "../../../src/kube/client/api-client.ts";
+import { type ClockReading, type LeaseFence, leaseFence } from "../../../src/kube/client/fence.ts";
+import { ApiError } from "../../../src/kube/errors.ts";
+import { eventually } from "../../support/eventually.ts";
+import { localClient } from "../../support/local-client.ts";
 
 /** A fence with mocked clocks. */
 function clocked() {

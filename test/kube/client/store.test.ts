@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byServer, serverEntry } from "../../src/client/indexes.ts";
-import { Store } from "../../src/client/store.ts";
-import { label } from "../../src/kube/names.ts";
-import type { KubeObject, ObjectMeta } from "../../src/kube/object.ts";
+import { byServer, serverEntry } from "../../../src/client/indexes.ts";
+import { Store } from "../../../src/kube/client/store.ts";
+import { label } from "../../../src/kube/names.ts";
+import type { KubeObject, ObjectMeta } from "../../../src/kube/object.ts";
 
 const key = { namespace: "team", name: "a" };
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { listItems } from "../../src/client/list-items.ts";
-import { seededRandom } from "../support/seeded-random.ts";
+import { listItems } from "../../../src/kube/client/list-items.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");

@@ -1,4 +1,4 @@
-import { ApiError, isApiError } from "../kube/errors.ts";
+import { ApiError, isApiError } from "../errors.ts";
 
 /** Bounds of the delay between attempts, in seconds. */
 export interface BackoffBounds {

@@ -1,4 +1,4 @@
-import { ApiError, messageOf } from "../kube/errors.ts";
+import { ApiError, messageOf } from "../errors.ts";
 import type { ListWatchState } from "./list-watch.ts";
 import type { ListWatchTiming } from "./timing.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type QueueOptions, queue } from "../../src/runtime/queue.ts";
+import { type QueueOptions, queue } from "../../../src/kube/client/work-queue.ts";
 
 /** A queue whose work ends when the test ends it. */
 function controlled(workers: number, backoff = { firstSeconds: 0.02, longestSeconds: 0.1 }) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ignoredProxy } from "../../src/client/ignored-proxy.ts";
+import { ignoredProxy } from "../../../src/kube/client/ignored-proxy.ts";
 
 const of = (noProxy: string) => ({ variable: "HTTPS_PROXY", noProxy });
 

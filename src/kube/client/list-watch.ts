@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError, isApiError } from "../kube/errors.ts";
-import type { KubeObject } from "../kube/object.ts";
+import { ApiError, isApiError } from "../errors.ts";
+import type { KubeObject } from "../object.ts";
 import type { ApiClient, Call } from "./api-client.ts";
 import { backoffMilliseconds, jittered, timerMilliseconds } from "./backoff.ts";
 import type { EventHandler, Listing } from "./event-handler.ts";

@@ -1,5 +1,5 @@
-import type { ApiFailure } from "../kube/errors.ts";
-import { excerpt } from "../kube/excerpt.ts";
+import type { ApiFailure } from "../errors.ts";
+import { excerpt } from "../excerpt.ts";
 import { Aborted, type Answer, Fenced, Overdue } from "./exchange.ts";
 
 /** The fields of metav1.Status that describe a failure. */

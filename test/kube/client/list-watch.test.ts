@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ListWatch, type Resource } from "../../src/client/list-watch.ts";
-import { Store } from "../../src/client/store.ts";
-import type { ListWatchTiming } from "../../src/client/timing.ts";
-import type { KubeObject } from "../../src/kube/object.ts";
-import { eventually, steadily } from "../support/eventually.ts";
-import { localClient } from "../support/local-client.ts";
+import { ListWatch, type Resource } from "../../../src/kube/client/list-watch.ts";
+import { Store } from "../../../src/kube/client/store.ts";
+import type { ListWatchTiming } from "../../../src/kube/client/timing.ts";
+import type { KubeObject } from "../../../src/kube/object.ts";
+import { eventually, steadily } from "../../support/eventually.ts";
+import { localClient } from "../../support/local-client.ts";
 
 const timing: ListWatchTiming = {
   backoff: { first: 0.01, longest: 0.05 },

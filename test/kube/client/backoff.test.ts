@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backoffMilliseconds, jittered, retryBounds, timerMilliseconds } from "../../src/client/backoff.ts";
-import { ApiError } from "../../src/kube/errors.ts";
+import { backoffMilliseconds, jittered, retryBounds, timerMilliseconds } from "../../../src/kube/client/backoff.ts";
+import { ApiError } from "../../../src/kube/errors.ts";
 
 const bounds = { first: 0.2, longest: 15 };
 

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ApiClient } from "../client/api-client.ts";
-import { jittered, timerMilliseconds } from "../client/backoff.ts";
-import type { LeaseFence } from "../client/fence.ts";
-import { isApiError } from "../kube/errors.ts";
-import { resourcePath } from "../kube/kinds.ts";
-import type { KubeObject } from "../kube/object.ts";
-import type { Log } from "./log.ts";
+import { isApiError } from "../errors.ts";
+import type { KubeObject } from "../object.ts";
+import type { ApiClient } from "./api-client.ts";
+import { jittered, timerMilliseconds } from "./backoff.ts";
+import type { LeaseFence } from "./fence.ts";
 
 /** The fields of a coordination.k8s.io/v1 Lease that leader election uses. */
 interface Lease extends KubeObject {
@@ -36,6 +34,9 @@ export interface Election {
   stop(isReleasing: boolean): Promise<void>;
 }
 
+/** Receives messages with their fields. */
+type LogLine = (fields: object, message: string) => void;
+
 export interface ElectionOptions {
   readonly client: ApiClient;
   readonly namespace: string;
@@ -47,7 +48,7 @@ export interface ElectionOptions {
   readonly onElected: () => void;
   /** Called when the Lease is lost: another process can write. The fence is already closed. */
   readonly onLost: () => void;
-  readonly log: Log;
+  readonly log: Readonly<Record<"info" | "warn" | "error", LogLine>>;
   readonly timing?: LeaseTiming;
 }
 
@@ -64,7 +65,7 @@ const leastWaitSeconds = 1;
  */
 export function elect(options: ElectionOptions): Election {
   const { client, namespace, name, identity, fence, log, timing = defaultLeaseTiming } = options;
-  const path = resourcePath("Lease", namespace, name);
+  const path = `${leasesOf(namespace)}/${name}`;
   const stopping = new AbortController();
   let lease: Lease | undefined;
   let seen = { version: "", at: performance.now() };
@@ -151,7 +152,7 @@ export function elect(options: ElectionOptions): Election {
   async function watchHolder(): Promise<void> {
     while (leading && !isTaken && !stopping.signal.aborted) {
       const query = { ...watchQuery(), timeoutSeconds: 300 };
-      const call = { method: "GET", path: resourcePath("Lease", namespace), query, signal: stopping.signal } as const;
+      const call = { method: "GET", path: leasesOf(namespace), query, signal: stopping.signal } as const;
       const take = (line: string) => {
         const { type, object }: { type?: string; object?: Lease } = JSON.parse(line);
         if (type === "ERROR") throw new Error("The watch of the Lease failed.");
@@ -174,7 +175,7 @@ export function elect(options: ElectionOptions): Election {
 
   async function create(): Promise<boolean> {
     try {
-      const collection = resourcePath("Lease", namespace);
+      const collection = leasesOf(namespace);
       await acquire("POST", collection, undefined);
       return true;
     } catch (error) {
@@ -228,7 +229,7 @@ export function elect(options: ElectionOptions): Election {
     const signal = AbortSignal.any([waiting.signal, stopping.signal]);
     const query = { ...watchQuery(), timeoutSeconds: Math.ceil(timing.lease) };
     const watching = client
-      .stream({ method: "GET", path: resourcePath("Lease", namespace), query, signal }, timing.lease, (line) => {
+      .stream({ method: "GET", path: leasesOf(namespace), query, signal }, timing.lease, (line) => {
         const event: { type?: string; object?: Lease } = JSON.parse(line);
         if (event.type === "DELETED" || event.type === "ERROR") lease = undefined;
         else if (event.object !== undefined) note(event.object);
@@ -244,6 +245,10 @@ export function elect(options: ElectionOptions): Election {
     if (seconds <= 0) return;
     await sleep(timerMilliseconds(seconds), undefined, { signal: stopping.signal }).catch(() => undefined);
   }
+}
+
+function leasesOf(namespace: string): string {
+  return `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
 }
 
 function secondsSince(time: number): number {

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { RequestOptions } from "node:https";
 import { delimiter } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
-import { messageOf } from "../kube/errors.ts";
+import { messageOf } from "../errors.ts";
 import type { ReadCredentials, TlsMaterial } from "./credentials.ts";
 
 /**

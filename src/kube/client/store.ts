@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Key, type KubeObject, keyText } from "../kube/object.ts";
+import { type Key, type KubeObject, keyText } from "../object.ts";
 import type { Change, EventHandler, Listing } from "./event-handler.ts";
 
 /** Called after the store has applied a change; `before` is the previous object. */

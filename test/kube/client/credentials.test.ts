@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type ApiAccess, credentialsFor } from "../../src/client/api-access.ts";
-import { sameTls } from "../../src/client/credentials.ts";
+import { type ApiAccess, credentialsFor } from "../../../src/kube/client/api-access.ts";
+import { sameTls } from "../../../src/kube/client/credentials.ts";
 
 let directory: string;
 before(async () => {

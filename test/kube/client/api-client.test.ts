@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ApiClient, apiClient, find } from "../../src/client/api-client.ts";
-import { ApiError } from "../../src/kube/errors.ts";
+import { type ApiClient, apiClient, find } from "../../../src/kube/client/api-client.ts";
+import { ApiError } from "../../../src/kube/errors.ts";
 
 const get = { method: "GET", path: "/api/v1/secrets/s" } as const;
 

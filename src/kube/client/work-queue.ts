@@ -1,5 +1,10 @@
-import { jittered, type RetryBounds, timerMilliseconds } from "../client/backoff.ts";
-import type { Failing } from "../reconcile/failure-cause.ts";
+import { jittered, type RetryBounds, timerMilliseconds } from "./backoff.ts";
+
+/** The number of consecutive failures of a key, and the time since the first. */
+interface Failing {
+  readonly attempts: number;
+  readonly seconds: number;
+}
 
 /** A work queue of keys. A key is processed once at a time; if it is added meanwhile, it is processed once again afterwards. */
 export interface Queue {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lineSplitter } from "../../src/client/lines.ts";
+import { lineSplitter } from "../../../src/kube/client/lines.ts";
 
 function linesOf(chunks: readonly Buffer[]): string[] {
   const lines: string[] = [];

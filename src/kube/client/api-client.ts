@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { ApiError, type ApiFailure, isApiError } from "../kube/errors.ts";
+import { ApiError, type ApiFailure, isApiError } from "../errors.ts";
 import { type Connections, connections, destroy, drain, maxCalls } from "./connections.ts";
 import { type CredentialSource, type Credentials, sameTls } from "./credentials.ts";
 import { type Answer, exchange, LineRejected, type Lines, type Outgoing, stale } from "./exchange.ts";
