@@ -4,7 +4,7 @@ import type { ApiClient } from "../kube/client/api-client.ts";
 import { isOutage, retryBounds } from "../kube/client/backoff.ts";
 import { isStale, type States, staleWatches } from "../kube/client/staleness.ts";
 import { defaultTiming, type ListWatchTiming } from "../kube/client/timing.ts";
-import { queue } from "../kube/client/work-queue.ts";
+import { WorkQueue } from "../kube/client/work-queue.ts";
 import { messageOf } from "../kube/errors.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
@@ -134,7 +134,7 @@ export function controller(options: ControllerOptions): Controller {
       },
     },
   });
-  const work = queue({
+  const work = new WorkQueue({
     workers: options.workers,
     work: reconcileServer,
     madeProgress: isPartial,

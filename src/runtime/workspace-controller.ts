@@ -1,6 +1,6 @@
 import type { ClusterConnection } from "../client/cluster.ts";
 import { isOutage, retryBounds } from "../kube/client/backoff.ts";
-import { queue } from "../kube/client/work-queue.ts";
+import { WorkQueue } from "../kube/client/work-queue.ts";
 import { messageOf } from "../kube/errors.ts";
 import { type Key, keyOf, keyText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
@@ -60,7 +60,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
   const timers = new Map<string, NodeJS.Timeout>();
   let isStarted = false;
 
-  const work = queue({
+  const work = new WorkQueue({
     workers,
     work: reconcileNamespace,
     retryBoundsOf: retryBounds,
@@ -134,7 +134,7 @@ export function workspaceController(options: WorkspaceControllerOptions): Worksp
       stale.add(namespace);
       work.add(namespace);
     },
-    recovered: work.recovered,
+    recovered: () => work.recovered(),
     summary: ({ key, generation }) => {
       if (!isStarted) return undefined;
       const text = keyText(key);

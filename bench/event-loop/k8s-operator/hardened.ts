@@ -11,7 +11,7 @@ import {
   type KubernetesObject,
   type V1ConfigMap,
 } from "@kubernetes/client-node";
-import { queue } from "../../../src/kube/client/work-queue.ts";
+import { WorkQueue } from "../../../src/kube/client/work-queue.ts";
 import { keyOf, keyText } from "../../../src/kube/object.ts";
 import { counters } from "../counters.ts";
 import {
@@ -33,7 +33,7 @@ const counted = counters();
 class WidgetOperator extends k8sOperator.default {
   private readonly widgets = new Map<string, Widget>();
   private readonly configMaps = new Map<string, V1ConfigMap>();
-  private readonly work = queue({
+  private readonly work = new WorkQueue({
     workers: 8,
     onFailure: (key, error) => console.error(key, String(error)),
     work: (key) => this.reconcile(keyOf(key).name),

@@ -14,7 +14,7 @@ import {
   setHeaderOptions,
   type V1ConfigMap,
 } from "@kubernetes/client-node";
-import { queue } from "../../../src/kube/client/work-queue.ts";
+import { WorkQueue } from "../../../src/kube/client/work-queue.ts";
 import { keyOf, keyText } from "../../../src/kube/object.ts";
 import { counters } from "../counters.ts";
 import { configMapPath, group, plural, type Widget, widgetConfigMap, widgetLabel, widgetPath } from "../widget.ts";
@@ -46,7 +46,7 @@ function informer<T extends KubernetesObject>(
   return made;
 }
 
-const work = queue({
+const work = new WorkQueue({
   workers: 8,
   onFailure: (key, error) => console.error(key, error),
   work: async (text) => {

@@ -2,7 +2,7 @@
 import { apiClient } from "../../../src/kube/client/api-client.ts";
 import { ListWatch } from "../../../src/kube/client/list-watch.ts";
 import { Store } from "../../../src/kube/client/store.ts";
-import { queue } from "../../../src/kube/client/work-queue.ts";
+import { WorkQueue } from "../../../src/kube/client/work-queue.ts";
 import { type KubeObject, keyOf, keyText } from "../../../src/kube/object.ts";
 import { ownCredentials } from "../../own-credentials.ts";
 import { counters } from "../counters.ts";
@@ -33,7 +33,7 @@ const counting = () => new Store<KubeObject>(counted.event);
 const widgets = enqueuing<Widget>();
 const configMaps = enqueuing<WidgetConfigMap>();
 
-const work = queue({
+const work = new WorkQueue({
   workers: 8,
   onFailure: (key, error) => console.error(key, error),
   work: async (text) => {

@@ -6,20 +6,6 @@ interface Failing {
   readonly seconds: number;
 }
 
-/** A work queue of keys. A key is processed once at a time; if it is added meanwhile, it is processed once again afterwards. */
-export interface Queue {
-  /** Enqueues a key. */
-  add(key: string): void;
-  /** The API server is available again: keys whose last attempt failed because of an outage are retried within seconds. */
-  recovered(): void;
-  /** Number of keys that are ready to be processed, without delayed ones. */
-  readonly waiting: number;
-  /** Running time of the oldest key in seconds; 0 if none is processed. */
-  readonly longestRunningSeconds: number;
-  /** Processes no further keys. Resolves when running work has ended. */
-  stop(): Promise<void>;
-}
-
 export interface QueueOptions {
   /** Number of keys that are processed concurrently. */
   readonly workers: number;
@@ -46,123 +32,137 @@ export interface QueueOptions {
 /** Retries after an outage are spread over this time. */
 const recoverySeconds = 2;
 
-export function queue({
-  workers,
-  work,
-  madeProgress = () => false,
-  retryBoundsOf = () => ({ least: 0 }),
-  isOutage = () => false,
-  onFailure,
-  spacingMilliseconds = 50,
-  backoff = { firstSeconds: 0.25, longestSeconds: 60 },
-  random = Math.random,
-}: QueueOptions): Queue {
-  const ready = new Set<string>();
-  const active = new Map<string, Promise<void>>();
-  const again = new Set<string>();
-  const timers = new Map<string, NodeJS.Timeout>();
-  const failures = new Map<string, number>();
-  /** Number of consecutive failed attempts, and time of the first. */
-  const failing = new Map<string, { attempts: number; since: number }>();
-  /** Keys whose last attempt failed because of an outage. */
-  const failedInOutage = new Set<string>();
-  const lastStart = new Map<string, number>();
-  let stopped = false;
+const defaults = {
+  madeProgress: () => false,
+  retryBoundsOf: () => ({ least: 0 }),
+  isOutage: () => false,
+  spacingMilliseconds: 50,
+  backoff: { firstSeconds: 0.25, longestSeconds: 60 },
+  random: Math.random,
+};
 
-  function add(key: string): void {
-    if (stopped) return;
-    const wait = (lastStart.get(key) ?? 0) + spacingMilliseconds - performance.now();
-    if (active.has(key)) again.add(key);
-    else if (wait > 0) later(key, wait / 1000);
+/** A work queue of keys. A key is processed once at a time; if it is added meanwhile, it is processed once again afterwards. */
+export class WorkQueue {
+  readonly #options: Required<QueueOptions>;
+  readonly #ready = new Set<string>();
+  readonly #active = new Map<string, Promise<void>>();
+  readonly #again = new Set<string>();
+  readonly #timers = new Map<string, { readonly timer: NodeJS.Timeout; readonly due: number }>();
+  readonly #failures = new Map<string, number>();
+  /** Number of consecutive failed attempts, and time of the first. */
+  readonly #failing = new Map<string, { attempts: number; since: number }>();
+  /** Keys whose last attempt failed because of an outage. */
+  readonly #failedInOutage = new Set<string>();
+  readonly #lastStart = new Map<string, number>();
+  #isStopped = false;
+
+  constructor(options: QueueOptions) {
+    this.#options = { ...defaults, ...options };
+  }
+
+  /** Enqueues a key. */
+  add(key: string): void {
+    if (this.#isStopped) return;
+    const wait = (this.#lastStart.get(key) ?? 0) + this.#options.spacingMilliseconds - performance.now();
+    if (this.#active.has(key)) this.#again.add(key);
+    else if (wait > 0) this.#later(key, wait / 1000);
     else {
-      ready.add(key);
-      pump();
+      this.#ready.add(key);
+      this.#pump();
     }
+  }
+
+  /** The API server is available again: keys whose last attempt failed because of an outage are retried within seconds. */
+  recovered(): void {
+    for (const key of this.#failedInOutage) this.#later(key, this.#options.random() * recoverySeconds);
+    this.#failedInOutage.clear();
+  }
+
+  /** Number of keys that are ready to be processed, without delayed ones. */
+  get waiting(): number {
+    return this.#ready.size;
+  }
+
+  /** Running time of the oldest key in seconds; 0 if none is processed. */
+  get longestRunningSeconds(): number {
+    const started = [...this.#active.keys()].map((key) => this.#lastStart.get(key) ?? performance.now());
+    return started.length === 0 ? 0 : (performance.now() - Math.min(...started)) / 1000;
+  }
+
+  /** Processes no further keys. Resolves when running work has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const { timer } of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.#ready.clear();
+    await Promise.allSettled(this.#active.values());
   }
 
   /** Only the earliest of several times is used: one attempt covers all reasons. */
-  function later(key: string, seconds: number): void {
+  #later(key: string, seconds: number): void {
     const due = performance.now() + seconds * 1000;
-    const timer = timers.get(key);
-    if (stopped || (timer !== undefined && (dueTimes.get(timer) ?? 0) <= due)) return;
-    clearTimeout(timer);
-    const next = setTimeout(() => {
-      timers.delete(key);
-      if (active.has(key)) again.add(key);
-      else ready.add(key);
-      pump();
+    const planned = this.#timers.get(key);
+    if (this.#isStopped || (planned !== undefined && planned.due <= due)) return;
+    clearTimeout(planned?.timer);
+    const timer = setTimeout(() => {
+      this.#timers.delete(key);
+      if (this.#active.has(key)) this.#again.add(key);
+      else this.#ready.add(key);
+      this.#pump();
     }, timerMilliseconds(seconds));
-    dueTimes.set(next, due);
-    timers.set(key, next);
+    this.#timers.set(key, { timer, due });
   }
-  const dueTimes = new WeakMap<NodeJS.Timeout, number>();
 
-  function pump(): void {
-    for (const key of ready) {
-      if (stopped || active.size >= workers) return;
-      ready.delete(key);
-      clearTimeout(timers.get(key));
-      timers.delete(key);
-      lastStart.set(key, performance.now());
-      active.set(key, run(key));
+  #pump(): void {
+    for (const key of this.#ready) {
+      if (this.#isStopped || this.#active.size >= this.#options.workers) return;
+      this.#ready.delete(key);
+      clearTimeout(this.#timers.get(key)?.timer);
+      this.#timers.delete(key);
+      this.#lastStart.set(key, performance.now());
+      this.#active.set(key, this.#run(key));
     }
   }
 
-  async function run(key: string): Promise<void> {
+  async #run(key: string): Promise<void> {
+    const { work, random } = this.#options;
     try {
-      const { attempts = 0, since = performance.now() } = failing.get(key) ?? {};
+      const { attempts = 0, since = performance.now() } = this.#failing.get(key) ?? {};
       const seconds = await work(key, { attempts, seconds: (performance.now() - since) / 1000 });
-      failures.delete(key);
-      failing.delete(key);
-      failedInOutage.delete(key);
-      if (seconds !== undefined) later(key, jittered(seconds, random));
-      else if (!again.has(key)) forgetLater(key);
+      this.#failures.delete(key);
+      this.#failing.delete(key);
+      this.#failedInOutage.delete(key);
+      if (seconds !== undefined) this.#later(key, jittered(seconds, random));
+      else if (!this.#again.has(key)) this.#forgetLater(key);
     } catch (error) {
-      const count = failures.get(key) ?? 0;
-      failures.set(key, madeProgress(error) ? count : count + 1);
-      const { attempts = 0, since = performance.now() } = failing.get(key) ?? {};
-      failing.set(key, { attempts: attempts + 1, since });
-      if (isOutage(error)) failedInOutage.add(key);
-      else failedInOutage.delete(key);
-      const { least, longest = backoff.longestSeconds } = retryBoundsOf(error);
-      // Between half and the whole of it, so that keys that failed together are not retried together.
-      const bound = Math.min(backoff.firstSeconds * 2 ** count, longest) * (0.5 + random() / 2);
-      const seconds = Math.max(bound, jittered(least, random));
-      onFailure(key, error, seconds);
-      later(key, seconds);
+      this.#failed(key, error);
     } finally {
-      active.delete(key);
-      if (again.delete(key)) add(key);
-      pump();
+      this.#active.delete(key);
+      if (this.#again.delete(key)) this.add(key);
+      this.#pump();
     }
+  }
+
+  #failed(key: string, error: unknown): void {
+    const { madeProgress, isOutage, retryBoundsOf, onFailure, backoff, random } = this.#options;
+    const count = this.#failures.get(key) ?? 0;
+    this.#failures.set(key, madeProgress(error) ? count : count + 1);
+    const { attempts = 0, since = performance.now() } = this.#failing.get(key) ?? {};
+    this.#failing.set(key, { attempts: attempts + 1, since });
+    if (isOutage(error)) this.#failedInOutage.add(key);
+    else this.#failedInOutage.delete(key);
+    const { least, longest = backoff.longestSeconds } = retryBoundsOf(error);
+    // Between half and the whole of it, so that keys that failed together are not retried together.
+    const bound = Math.min(backoff.firstSeconds * 2 ** count, longest) * (0.5 + random() / 2);
+    const seconds = Math.max(bound, jittered(least, random));
+    onFailure(key, error, seconds);
+    this.#later(key, seconds);
   }
 
   /** The time of the last start is needed only briefly; removed keys must not stay in memory. */
-  function forgetLater(key: string): void {
+  #forgetLater(key: string): void {
     setTimeout(() => {
-      if (!active.has(key) && !timers.has(key)) lastStart.delete(key);
-    }, spacingMilliseconds).unref();
+      if (!this.#active.has(key) && !this.#timers.has(key)) this.#lastStart.delete(key);
+    }, this.#options.spacingMilliseconds).unref();
   }
-
-  return {
-    add,
-    recovered: () => {
-      for (const key of failedInOutage) later(key, random() * recoverySeconds);
-      failedInOutage.clear();
-    },
-    get waiting() {
-      return ready.size;
-    },
-    get longestRunningSeconds() {
-      const started = [...active.keys()].map((key) => lastStart.get(key) ?? performance.now());
-      return started.length === 0 ? 0 : (performance.now() - Math.min(...started)) / 1000;
-    },
-    stop: async () => {
-      stopped = true;
-      for (const timer of timers.values()) clearTimeout(timer);
-      timers.clear();
-      ready.clear();
-      await Promise.allSettled(active.values());
-    },
-  };
 }

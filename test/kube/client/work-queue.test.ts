@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type QueueOptions, queue } from "../../../src/kube/client/work-queue.ts";
+import { type QueueOptions, WorkQueue } from "../../../src/kube/client/work-queue.ts";
 
 /** A queue whose work ends when the test ends it. */
 function controlled(workers: number, backoff = { firstSeconds: 0.02, longestSeconds: 0.1 }) {
@@ -9,7 +9,7 @@ function controlled(workers: number, backoff = { firstSeconds: 0.02, longestSeco
   const failed: string[] = [];
   const release: (() => void)[] = [];
   let outcome: (key: string) => number | undefined = () => undefined;
-  const work = queue({
+  const work = new WorkQueue({
     workers,
     spacingMilliseconds: 1,
     backoff,
@@ -105,7 +105,7 @@ describe("the queue", () => {
   test("increases the delay after each consecutive failure, but not after one with progress", async () => {
     const waits: number[] = [];
     let madeProgress = false;
-    const work = queue({
+    const work = new WorkQueue({
       workers: 1,
       spacingMilliseconds: 1,
       backoff: { firstSeconds: 0.01, longestSeconds: 1 },
@@ -126,7 +126,7 @@ describe("the queue", () => {
   /** The delays after failures of a queue with these options. */
   async function waitsOf(options: Partial<QueueOptions>, count: number): Promise<number[]> {
     const waits: number[] = [];
-    const work = queue({
+    const work = new WorkQueue({
       workers: 1,
       spacingMilliseconds: 0,
       backoff: { firstSeconds: 0.001, longestSeconds: 0.004 },
@@ -163,7 +163,7 @@ describe("the queue", () => {
 
   test("retries keys that failed in an outage when it is over, and no others", async () => {
     const started: string[] = [];
-    const work = queue({
+    const work = new WorkQueue({
       workers: 4,
       spacingMilliseconds: 1,
       backoff: { firstSeconds: 3600, longestSeconds: 3600 },
@@ -186,7 +186,7 @@ describe("the queue", () => {
 
   test("a delay of months does not cause a loop", async () => {
     let runs = 0;
-    const work = queue({
+    const work = new WorkQueue({
       workers: 1,
       onFailure: () => {},
       work: async () => {
