@@ -4,7 +4,7 @@ import type { Probe } from "../client/prober.ts";
 import { apiClient } from "../kube/client/api-client.ts";
 import type { CredentialSource } from "../kube/client/credentials.ts";
 import { type Fence, leaseFence } from "../kube/client/fence.ts";
-import { elect } from "../kube/client/leader-election.ts";
+import { LeaderElection } from "../kube/client/leader-election.ts";
 import type { ListWatchTiming } from "../kube/client/timing.ts";
 import { controller } from "./controller.ts";
 import { healthServer } from "./health-server.ts";
@@ -125,7 +125,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
   });
   let isLost = false;
   const election = fence
-    ? elect({
+    ? new LeaderElection({
         fence,
         client: electionClient,
         namespace: options.leaseNamespace,
@@ -140,7 +140,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
       })
     : undefined;
   if (election === undefined) work.lead();
-  isLeader = election?.isLeader ?? (() => true);
+  isLeader = () => election?.isLeader() ?? true;
   if (election !== undefined) stuckElection = () => !isLost && election.idleSeconds() > stuckElectionSeconds;
 
   return {

@@ -26,14 +26,6 @@ export interface LeaseTiming {
 
 export const defaultLeaseTiming: LeaseTiming = { lease: 15, renewDeadline: 10, retry: 2 };
 
-export interface Election {
-  readonly isLeader: () => boolean;
-  /** Since the last attempt: a working election is not idle for longer than `lease`. */
-  readonly idleSeconds: () => number;
-  /** Ends the election. With `isReleasing`, releases a held Lease, so that another process takes over immediately. */
-  stop(isReleasing: boolean): Promise<void>;
-}
-
 /** Receives messages with their fields. */
 type LogLine = (fields: object, message: string) => void;
 
@@ -63,187 +55,236 @@ const leastWaitSeconds = 1;
  * A renewal opens the fence for `renewDeadline` from the start of its request. The rest of `lease` is for requests
  * that were sent before.
  */
-export function elect(options: ElectionOptions): Election {
-  const { client, namespace, name, identity, fence, log, timing = defaultLeaseTiming } = options;
-  const path = `${leasesOf(namespace)}/${name}`;
-  const stopping = new AbortController();
-  let lease: Lease | undefined;
-  let seen = { version: "", at: performance.now() };
-  let renewedAt = Number.NEGATIVE_INFINITY;
-  let triedAt = performance.now();
-  let leading = false;
-  let isTaken = false;
+export class LeaderElection {
+  readonly #options: ElectionOptions & { readonly timing: LeaseTiming };
+  /** The Lease, for log lines. */
+  readonly #place: string;
+  readonly #path: string;
+  readonly #stopping = new AbortController();
+  readonly #finished: Promise<void>;
+  #lease: Lease | undefined;
+  #seen = { version: "", at: performance.now() };
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #triedAt = performance.now();
+  #leading = false;
+  #isTaken = false;
   /** Ends the delay between two renewals. */
-  let wake = () => {};
+  #wake = () => {};
 
-  const finished = run();
-  return {
-    isLeader: () => leading,
-    idleSeconds: () => secondsSince(triedAt),
-    stop: async (isReleasing) => {
-      stopping.abort();
-      await finished;
-      if (leading && isReleasing) await release();
-      leading = false;
-      fence.close();
-    },
-  };
+  constructor(options: ElectionOptions) {
+    this.#options = { timing: defaultLeaseTiming, ...options };
+    this.#place = `${options.namespace}/${options.name}`;
+    this.#path = `${leasesOf(options.namespace)}/${options.name}`;
+    this.#finished = this.#run();
+  }
 
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      triedAt = performance.now();
-      const holds = await tryOnce();
-      if (stopping.signal.aborted) return;
-      if (holds && !leading) {
-        leading = true;
-        log.info({ lease: `${namespace}/${name}`, identity }, "this process is the leader");
-        options.onElected();
-        void watchHolder();
-      } else if (leading && !holds && (isTaken || secondsSince(renewedAt) > timing.renewDeadline)) {
-        leading = false;
-        fence.close();
-        log.error(
-          { lease: `${namespace}/${name}`, identity, holder: lease?.spec?.holderIdentity },
+  isLeader(): boolean {
+    return this.#leading;
+  }
+
+  /** Since the last attempt: a working election is not idle for longer than `lease`. */
+  idleSeconds(): number {
+    return secondsSince(this.#triedAt);
+  }
+
+  /** Ends the election. With `isReleasing`, releases a held Lease, so that another process takes over immediately. */
+  async stop(isReleasing: boolean): Promise<void> {
+    this.#stopping.abort();
+    await this.#finished;
+    if (this.#leading && isReleasing) await this.#release();
+    this.#leading = false;
+    this.#options.fence.close();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#triedAt = performance.now();
+      const holds = await this.#tryOnce();
+      if (this.#stopping.signal.aborted) return;
+      if (holds && !this.#leading) {
+        this.#leading = true;
+        this.#options.log.info({ lease: this.#place, identity: this.#options.identity }, "this process is the leader");
+        this.#options.onElected();
+        void this.#watchHolder();
+      } else if (
+        this.#leading &&
+        !holds &&
+        (this.#isTaken || secondsSince(this.#renewedAt) > this.#options.timing.renewDeadline)
+      ) {
+        this.#leading = false;
+        this.#options.fence.close();
+        this.#options.log.error(
+          { lease: this.#place, identity: this.#options.identity, holder: this.#lease?.spec?.holderIdentity },
           "the Lease is lost",
         );
-        options.onLost();
+        this.#options.onLost();
         return;
       }
-      if (leading) await Promise.race([pause(timing.retry), new Promise<void>((resolve) => (wake = resolve))]);
+      if (this.#leading)
+        await Promise.race([
+          this.#pause(this.#options.timing.retry),
+          new Promise<void>((resolve) => (this.#wake = resolve)),
+        ]);
       else {
-        await changeOrPause();
-        await pause(jittered(leastWaitSeconds) - secondsSince(triedAt));
+        await this.#changeOrPause();
+        await this.#pause(jittered(leastWaitSeconds) - secondsSince(this.#triedAt));
       }
     }
   }
 
   /** Returns whether this process holds the Lease afterwards. */
-  async function tryOnce(canRepeat = true): Promise<boolean> {
-    if (isTaken) return false;
+  async #tryOnce(canRepeat = true): Promise<boolean> {
+    if (this.#isTaken) return false;
     try {
-      if (!leading || lease === undefined)
-        note(await client.request<Lease>({ method: "GET", path, timeoutSeconds: 5 }));
-      if (lease !== undefined && !isFree(lease)) {
-        isTaken = leading;
+      if (!this.#leading || this.#lease === undefined)
+        this.#note(await this.#options.client.request<Lease>({ method: "GET", path: this.#path, timeoutSeconds: 5 }));
+      if (this.#lease !== undefined && !this.#isFree(this.#lease)) {
+        this.#isTaken = this.#leading;
         return false;
       }
-      await acquire("PUT", path, lease);
+      await this.#acquire("PUT", this.#path, this.#lease);
       return true;
     } catch (error) {
-      if (isApiError(error, 404)) return create();
-      lease = undefined;
-      if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "cannot read or renew the Lease");
+      if (isApiError(error, 404)) return this.#create();
+      this.#lease = undefined;
+      if (!isApiError(error, 409))
+        this.#options.log.warn({ error, lease: this.#place }, "cannot read or renew the Lease");
       // Another process has written it: read it again immediately to know its holder.
-      else if (leading && canRepeat) return tryOnce(false);
+      else if (this.#leading && canRepeat) return this.#tryOnce(false);
       return false;
     }
   }
 
   /** Acquires or renews the Lease. The fence counts from before the request; other processes count from when they observe the renewal. */
-  async function acquire(method: "PUT" | "POST", at: string, previous: Lease | undefined): Promise<void> {
+  async #acquire(method: "PUT" | "POST", at: string, previous: Lease | undefined): Promise<void> {
     const began = performance.now();
-    const reading = fence.clock.read();
-    note(await client.request<Lease>({ method, path: at, body: acquired(previous), timeoutSeconds: 5 }));
-    renewedAt = began;
-    if (!isTaken && !stopping.signal.aborted) fence.extend(reading, timing.renewDeadline);
+    const reading = this.#options.fence.clock.read();
+    this.#note(
+      await this.#options.client.request<Lease>({
+        method,
+        path: at,
+        body: this.#acquired(previous),
+        timeoutSeconds: 5,
+      }),
+    );
+    this.#renewedAt = began;
+    if (!this.#isTaken && !this.#stopping.signal.aborted)
+      this.#options.fence.extend(reading, this.#options.timing.renewDeadline);
   }
 
   /** Closes the fence of the leader as soon as another process holds the Lease, or it is deleted. */
-  async function watchHolder(): Promise<void> {
-    while (leading && !isTaken && !stopping.signal.aborted) {
-      const query = { ...watchQuery(), timeoutSeconds: 300 };
-      const call = { method: "GET", path: leasesOf(namespace), query, signal: stopping.signal } as const;
+  async #watchHolder(): Promise<void> {
+    while (this.#leading && !this.#isTaken && !this.#stopping.signal.aborted) {
+      const query = { ...this.#watchQuery(), timeoutSeconds: 300 };
+      const call = {
+        method: "GET",
+        path: leasesOf(this.#options.namespace),
+        query,
+        signal: this.#stopping.signal,
+      } as const;
       const take = (line: string) => {
         const { type, object }: { type?: string; object?: Lease } = JSON.parse(line);
         if (type === "ERROR") throw new Error("The watch of the Lease failed.");
-        if (!leading || object?.spec === undefined) return;
+        if (!this.#leading || object?.spec === undefined) return;
         const holder = type === "DELETED" ? "" : (object.spec.holderIdentity ?? "");
-        if (holder === identity) return;
-        isTaken = holder !== "";
-        if (isTaken) lease = object;
-        fence.close();
-        wake();
+        if (holder === this.#options.identity) return;
+        this.#isTaken = holder !== "";
+        if (this.#isTaken) this.#lease = object;
+        this.#options.fence.close();
+        this.#wake();
       };
-      await client.stream(call, timing.lease, take).catch(() => undefined);
-      await pause(jittered(timing.retry));
+      await this.#options.client.stream(call, this.#options.timing.lease, take).catch(() => undefined);
+      await this.#pause(jittered(this.#options.timing.retry));
     }
   }
 
-  function watchQuery() {
-    return { watch: true, fieldSelector: `metadata.name=${name}`, resourceVersion: lease?.metadata.resourceVersion };
+  #watchQuery() {
+    return {
+      watch: true,
+      fieldSelector: `metadata.name=${this.#options.name}`,
+      resourceVersion: this.#lease?.metadata.resourceVersion,
+    };
   }
 
-  async function create(): Promise<boolean> {
+  async #create(): Promise<boolean> {
     try {
-      const collection = leasesOf(namespace);
-      await acquire("POST", collection, undefined);
+      const collection = leasesOf(this.#options.namespace);
+      await this.#acquire("POST", collection, undefined);
       return true;
     } catch (error) {
-      if (!isApiError(error, 409)) log.warn({ error, lease: `${namespace}/${name}` }, "cannot create the Lease");
+      if (!isApiError(error, 409)) this.#options.log.warn({ error, lease: this.#place }, "cannot create the Lease");
       return false;
     }
   }
 
-  function note(read: Lease): void {
+  #note(read: Lease): void {
     const version = read.metadata.resourceVersion ?? "";
-    if (version !== seen.version) seen = { version, at: performance.now() };
-    lease = read;
+    if (version !== this.#seen.version) this.#seen = { version, at: performance.now() };
+    this.#lease = read;
   }
 
-  function isFree({ spec = {} }: Lease): boolean {
-    const { holderIdentity = "", leaseDurationSeconds = timing.lease } = spec;
-    return holderIdentity === "" || holderIdentity === identity || secondsSince(seen.at) > leaseDurationSeconds;
+  #isFree({ spec = {} }: Lease): boolean {
+    const { holderIdentity = "", leaseDurationSeconds = this.#options.timing.lease } = spec;
+    return (
+      holderIdentity === "" ||
+      holderIdentity === this.#options.identity ||
+      secondsSince(this.#seen.at) > leaseDurationSeconds
+    );
   }
 
-  function acquired(previous: Lease | undefined): Lease {
+  #acquired(previous: Lease | undefined): Lease {
     const now = `${new Date().toISOString().slice(0, -1)}000Z`;
-    const isNew = previous?.spec?.holderIdentity !== identity;
+    const isNew = previous?.spec?.holderIdentity !== this.#options.identity;
     return {
       apiVersion: "coordination.k8s.io/v1",
       kind: "Lease",
-      metadata: { ...previous?.metadata, name, namespace },
+      metadata: { ...previous?.metadata, name: this.#options.name, namespace: this.#options.namespace },
       spec: {
         ...previous?.spec,
-        holderIdentity: identity,
-        leaseDurationSeconds: timing.lease,
+        holderIdentity: this.#options.identity,
+        leaseDurationSeconds: this.#options.timing.lease,
         renewTime: now,
         ...(isNew && { acquireTime: now, leaseTransitions: (previous?.spec?.leaseTransitions ?? -1) + 1 }),
       },
     };
   }
 
-  async function release(): Promise<void> {
-    if (lease === undefined) return;
-    const body: Lease = { ...lease, spec: { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1 } };
+  async #release(): Promise<void> {
+    if (this.#lease === undefined) return;
+    const body: Lease = { ...this.#lease, spec: { ...this.#lease.spec, holderIdentity: "", leaseDurationSeconds: 1 } };
     try {
-      await client.request<Lease>({ method: "PUT", path, body, timeoutSeconds: 2 });
-      log.info({ lease: `${namespace}/${name}`, identity }, "the Lease is released");
+      await this.#options.client.request<Lease>({ method: "PUT", path: this.#path, body, timeoutSeconds: 2 });
+      this.#options.log.info({ lease: this.#place, identity: this.#options.identity }, "the Lease is released");
     } catch (error) {
-      log.warn({ error, lease: `${namespace}/${name}` }, "cannot release the Lease; it will expire");
+      this.#options.log.warn({ error, lease: this.#place }, "cannot release the Lease; it will expire");
     }
   }
 
   /** Resolves when the Lease is released or deleted, at the latest when it may have expired. */
-  async function changeOrPause(): Promise<void> {
+  async #changeOrPause(): Promise<void> {
     const waiting = new AbortController();
-    const signal = AbortSignal.any([waiting.signal, stopping.signal]);
-    const query = { ...watchQuery(), timeoutSeconds: Math.ceil(timing.lease) };
-    const watching = client
-      .stream({ method: "GET", path: leasesOf(namespace), query, signal }, timing.lease, (line) => {
-        const event: { type?: string; object?: Lease } = JSON.parse(line);
-        if (event.type === "DELETED" || event.type === "ERROR") lease = undefined;
-        else if (event.object !== undefined) note(event.object);
-        if (lease === undefined || isFree(lease)) waiting.abort();
-      })
+    const signal = AbortSignal.any([waiting.signal, this.#stopping.signal]);
+    const query = { ...this.#watchQuery(), timeoutSeconds: Math.ceil(this.#options.timing.lease) };
+    const watching = this.#options.client
+      .stream(
+        { method: "GET", path: leasesOf(this.#options.namespace), query, signal },
+        this.#options.timing.lease,
+        (line) => {
+          const event: { type?: string; object?: Lease } = JSON.parse(line);
+          if (event.type === "DELETED" || event.type === "ERROR") this.#lease = undefined;
+          else if (event.object !== undefined) this.#note(event.object);
+          if (this.#lease === undefined || this.#isFree(this.#lease)) waiting.abort();
+        },
+      )
       // No delay if the watch was aborted because the Lease is free.
-      .catch(() => (waiting.signal.aborted ? undefined : pause(jittered(timing.retry))));
-    await Promise.race([watching, pause(timing.lease + 0.5 - secondsSince(seen.at))]);
+      .catch(() => (waiting.signal.aborted ? undefined : this.#pause(jittered(this.#options.timing.retry))));
+    await Promise.race([watching, this.#pause(this.#options.timing.lease + 0.5 - secondsSince(this.#seen.at))]);
     waiting.abort();
   }
 
-  async function pause(seconds: number): Promise<void> {
+  async #pause(seconds: number): Promise<void> {
     if (seconds <= 0) return;
-    await sleep(timerMilliseconds(seconds), undefined, { signal: stopping.signal }).catch(() => undefined);
+    await sleep(timerMilliseconds(seconds), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 }
 

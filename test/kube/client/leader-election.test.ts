@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LeaseFence, leaseFence } from "../../../src/kube/client/fence.ts";
-import { type Election, elect } from "../../../src/kube/client/leader-election.ts";
+import { LeaderElection } from "../../../src/kube/client/leader-election.ts";
 import { eventually } from "../../support/eventually.ts";
 import { localClient } from "../../support/local-client.ts";
 
@@ -14,7 +14,7 @@ interface Lease {
 }
 
 interface Fixture {
-  readonly election: Election;
+  readonly election: LeaderElection;
   readonly fence: LeaseFence;
   readonly notifications: string[];
   readonly requests: string[];
@@ -75,7 +75,7 @@ async function fixture(context: TestContext, holder: string | undefined, respons
   const notifications: string[] = [];
   const log = () => {};
   const fence = leaseFence();
-  const election = elect({
+  const election = new LeaderElection({
     client,
     namespace: "n",
     name: "it",
