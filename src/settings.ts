@@ -1,8 +1,7 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import type { Command } from "commander";
-import { imageDigests } from "./api/image-digests.ts";
-import { checkedProxyImage, defaultProxyImage } from "./api/proxy-version.ts";
+import { checkedProxyImage, defaultProxyImage, imageDigests } from "./api/images.ts";
 import type { UserEnvironment } from "./cli/context.ts";
 import type { ApiAccess } from "./kube/client/api-access.ts";
 import type { ProxyEnvironment } from "./kube/client/ignored-proxy.ts";

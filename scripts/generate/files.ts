@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dump, loadAll } from "js-yaml";
 import { definitions } from "../../src/api/definitions.ts";
-import { defaultProxyImage } from "../../src/api/proxy-version.ts";
+import { defaultProxyImage } from "../../src/api/images.ts";
 import { validate, validateAccess } from "../../src/api/validation.ts";
 import { rendered, renderedWorkspaces } from "../../src/cli/render.ts";
 import { clusterRole, leaderElectionRole, namespacedRole, serverRoles } from "../../src/kube/rbac.ts";

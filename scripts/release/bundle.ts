@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { dump, load, loadAll } from "js-yaml";
 import { definitions } from "../../src/api/definitions.ts";
-import { defaultProxyImage } from "../../src/api/proxy-version.ts";
+import { defaultProxyImage } from "../../src/api/images.ts";
 import { isObject } from "../../src/api/structure.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
 import { withoutHelm } from "../../test/chart/files.ts";

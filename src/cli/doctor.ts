@@ -7,8 +7,8 @@ import { type ClusterOptions, withCluster } from "./cluster-access.ts";
 import type { CommandContext } from "./context.ts";
 import { readBundle, supportBundle } from "./doctor/bundle.ts";
 import { diagnose } from "./doctor/checks.ts";
+import { doctorText } from "./doctor/finding.ts";
 import { readFacts } from "./doctor/read-facts.ts";
-import { doctorText } from "./doctor/text.ts";
 import { structured, yamlOf } from "./output.ts";
 
 export interface DoctorOptions extends ClusterOptions {

@@ -4,9 +4,8 @@ import { find } from "../kube/client/api-client.ts";
 import { resourcePath } from "../kube/kinds.ts";
 import { clusterRoleName } from "../kube/workspace-roles.ts";
 import { type ClusterOptions, rejectClusterOptions, withCluster } from "./cluster-access.ts";
-import { type Collector, rightsNamespace } from "./collector.ts";
-import { collectorConfig } from "./collector-config.ts";
-import { collectorFiles, credentialKeys, credentialPath } from "./collector-files.ts";
+import { type Collector, collectorOf, rightsNamespace } from "./collector.ts";
+import { collectorConfig, collectorFiles, credentialKeys, credentialPath } from "./collector-config.ts";
 import { collectorManifests } from "./collector-manifests.ts";
 import { type CollectorOptions, checkCollectorOptions } from "./collector-options.ts";
 import { UsageError } from "./command.ts";
@@ -14,7 +13,6 @@ import type { CommandContext } from "./context.ts";
 import { documentsOf } from "./documents.ts";
 import { type FileOptions, filesOf } from "./files.ts";
 import { yamlOf } from "./output.ts";
-import { collectorOf } from "./selected-collector.ts";
 
 /** The command `otel-config`. Only YAML is printed to stdout. */
 export async function otelConfig(

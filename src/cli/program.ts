@@ -1,5 +1,5 @@
 import { Argument, type Command, Option, type OptionValues } from "commander";
-import { defaultProxyImage } from "../api/proxy-version.ts";
+import { defaultProxyImage } from "../api/images.ts";
 import type { AccessOptions } from "./access.ts";
 import type { CollectorOptions } from "./collector-options.ts";
 import { CliCommand, collect, fullName } from "./command.ts";

@@ -1,5 +1,4 @@
-import { imageDigests } from "../api/image-digests.ts";
-import { checkedProxyImage } from "../api/proxy-version.ts";
+import { checkedProxyImage, imageDigests } from "../api/images.ts";
 import type { MlflowServer } from "../api/server.ts";
 import { resolve } from "../features/resolve.ts";
 import { messageOf } from "../kube/errors.ts";

@@ -2,7 +2,7 @@ import type { MlflowServer } from "../api/server.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Job, Pod } from "../kube/manifests.ts";
 import { replicasOf } from "../model/replicas.ts";
-import { isPaused } from "../reconcile/pause.ts";
+import { isPaused } from "../reconcile/conditions/paused.ts";
 import { conditionOf, unhealthyConditions } from "./live/conditions.ts";
 import { type EventSummary, eventsOf, type LiveEvent } from "./live/events.ts";
 import { type PodSummary, podSummaries } from "./live/pods.ts";

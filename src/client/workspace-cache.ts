@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import type { Change, EventHandler } from "../kube/client/event-handler.ts";
 import { Store } from "../kube/client/store.ts";
-import type { Owned } from "../kube/manifests.ts";
+import type { Namespace, Owned } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import { objectNames } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
 import { byNamespace, byServer, namespaceEntry, serverEntry } from "./indexes.ts";
-import { type WorkspaceNamespaces, workspaceNamespaces } from "./workspace-namespaces.ts";
 
 /** Cached objects of workspaces. */
 export interface WorkspaceCache {
@@ -104,5 +104,62 @@ export function isOtherServer({ metadata }: MlflowServer, before: MlflowServer |
     before?.metadata.generation !== metadata.generation ||
     before?.metadata.deletionTimestamp !== metadata.deletionTimestamp ||
     !isDeepStrictEqual(before?.metadata.finalizers, metadata.finalizers)
+  );
+}
+
+/** Index of the namespaces that opted in as workspaces, by the namespace of their servers. */
+export interface WorkspaceNamespaces extends Omit<EventHandler<Namespace>, "relisted"> {
+  of(namespace: string): Namespace[];
+  get(name: string): Namespace | undefined;
+  all(): Iterable<Namespace>;
+}
+
+export interface WorkspaceNamespacesObserver {
+  /** A workspace of servers in this namespace was added, removed or changed. */
+  host(namespace: string): void;
+  /** This namespace was added, changed or removed. */
+  workspace(name: string): void;
+}
+
+function workspaceNamespaces({ host, workspace }: WorkspaceNamespacesObserver): WorkspaceNamespaces {
+  const byHost = new Map<string, Map<string, Namespace>>();
+
+  function note(change: Change, namespace: Namespace, before: Namespace | undefined): void {
+    const [previous, current] = [hostOf(before), change === "deleted" ? undefined : hostOf(namespace)];
+    const { name } = namespace.metadata;
+    if (previous !== undefined && previous !== current) {
+      byHost.get(previous)?.delete(name);
+      host(previous);
+    }
+    if (current !== undefined) {
+      const all = byHost.get(current) ?? new Map<string, Namespace>();
+      byHost.set(current, all.set(name, namespace));
+    }
+    if (previous === current && isEquivalent(before, namespace)) return;
+    if (current !== undefined) host(current);
+    workspace(name);
+  }
+
+  const { changed: receive, reached, listing, get, all } = new Store<Namespace>(note);
+  return {
+    changed: receive,
+    reached,
+    listing,
+    all,
+    get: (name) => get({ namespace: "", name }),
+    of: (namespace) => [...(byHost.get(namespace)?.values() ?? [])],
+  };
+}
+
+function hostOf(namespace: Namespace | undefined): string | undefined {
+  return namespace?.metadata.labels?.[label.workspaceOf];
+}
+
+/** Whether the fields that affect the content of a workspace are equal. */
+function isEquivalent(before: Namespace | undefined, { metadata }: Namespace): boolean {
+  return (
+    isDeepStrictEqual(before?.metadata.labels, metadata.labels) &&
+    before?.metadata.deletionTimestamp === metadata.deletionTimestamp &&
+    before?.metadata.uid === metadata.uid
   );
 }

@@ -1,4 +1,4 @@
-import type { ImageDigests } from "../api/image-digests.ts";
+import type { ImageDigests } from "../api/images.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ConfigMap, Secret } from "../kube/manifests.ts";
 import type { ContentSummary } from "./content.ts";

@@ -5,7 +5,7 @@ import type { Installation } from "../model/inputs.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Failing, failureCause } from "./failure-cause.ts";
 import { isCrossNamespace } from "./ownership.ts";
-import { report } from "./report.ts";
+import { report } from "./status.ts";
 
 /**
  * Deletes the objects of a deleted server outside its namespace, which have no owner reference, and then removes its finalizer. Missing

@@ -11,12 +11,12 @@ import { needsOptIn } from "../model/workspaces.ts";
 import { disallowedImages } from "../resources/pod/allowed-images.ts";
 import { environment } from "../resources/pod/environment.ts";
 import type { Cause } from "./cause.ts";
+import { invalidPause } from "./conditions/paused.ts";
 import { invalidCaBundle } from "./invalid-ca-bundle.ts";
 import { invalidUrl } from "./invalid-url.ts";
 import { lostSecret } from "./lost-secrets.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { oversizedObject, referencesTooLarge, unreadableSecret } from "./oversized.ts";
-import { invalidPause } from "./pause.ts";
 
 /** Returns the causes because of which nothing is applied until a user or another controller makes a change. */
 export type Precondition = (observed: ObservedState) => Cause | readonly Cause[] | undefined;

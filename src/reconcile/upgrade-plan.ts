@@ -4,10 +4,10 @@ import type { Deployment, Manifest } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
 import { renderingIn } from "../resources/rendering.ts";
+import { isPaused } from "./conditions/paused.ts";
 import { difference } from "./difference.ts";
 import type { Migration } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
-import { isPaused } from "./pause.ts";
 import { decideUpgrade, type UpgradeDecision, type UpgradeMember } from "./upgrade.ts";
 import { markerIn, markerText } from "./upgrade-marker.ts";
 

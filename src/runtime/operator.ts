@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { ImageDigests } from "../api/image-digests.ts";
+import type { ImageDigests } from "../api/images.ts";
 import type { Probe } from "../client/prober.ts";
 import { apiClient } from "../kube/client/api-client.ts";
 import type { CredentialSource } from "../kube/client/credentials.ts";

@@ -4,7 +4,7 @@ import { failureOfStatus } from "../../src/kube/client/failure.ts";
 import { conditionsOf } from "../../src/kube/conditions.ts";
 import { excerpt, excerptWithoutStop } from "../../src/kube/excerpt.ts";
 import type { Deployment, HTTPRoute, Owned, Pod } from "../../src/kube/manifests.ts";
-import { parentProblem } from "../../src/reconcile/parent-problem.ts";
+import { parentProblem } from "../../src/reconcile/exposure.ts";
 import { podFailure, reportedFailure } from "../../src/reconcile/pod-failure.ts";
 import { conditionText } from "../../src/reconcile/reported-condition.ts";
 import { rolloutOf } from "../../src/reconcile/rollout.ts";

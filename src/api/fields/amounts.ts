@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Rule } from "./rule.ts";
+import { text } from "./text.ts";
 
 /**
  * Decimal digits with an SI or binary suffix: a subset of k8s.io/apimachinery's resource.Quantity. The schema states it, and no
@@ -34,3 +35,37 @@ export const requestsWithinLimits: Rule = {
   rule: `!has(self.requests) || !has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(name, !(name in self.requests) || !(name in self.limits) || !${isQuantity(request)} || !${isQuantity(limit)} || ${quantity(request)}.compareTo(${quantity(limit)}) <= 0)`,
   message: "a request cannot be above the limit of the same resource: lower requests or raise limits",
 };
+
+const wholeNumber = "(0|[1-9][0-9]{0,6})";
+const pattern = `^(${wholeNumber}h)?(${wholeNumber}m)?(${wholeNumber}s)?$`;
+
+/** CEL: whether text is a metav1.Duration in whole hours, minutes and seconds, above zero. */
+export function isDuration(self: string): string {
+  return `(${self}.matches('${pattern}') && ${self}.matches('[1-9]'))`;
+}
+
+/** A duration above zero, such as 90s, 30m or 1h30m. */
+export function duration(description: string, ...further: Rule[]) {
+  return text(
+    description,
+    16,
+    { rule: isDuration("self"), message: "must be a duration such as 90s, 30m or 1h30m" },
+    ...further,
+  );
+}
+
+/** A rule that a duration is from `least` to `most`. Another rule rejects a value that is not a duration. */
+export function within(least: string, most: string, message: string): Rule {
+  return {
+    rule: `!${isDuration("self")} || (duration(self) >= duration('${least}') && duration(self) <= duration('${most}'))`,
+    message,
+  };
+}
+
+/** The lifetime of cache entries: 0s disables the cache. */
+export function cacheDuration(description: string, most: string) {
+  return text(description, 16, {
+    rule: `self == '0s' || (${isDuration("self")} && duration(self) <= duration('${most}'))`,
+    message: `must be a duration from 1s to ${most}, such as 60s, or 0s to turn the cache off`,
+  });
+}

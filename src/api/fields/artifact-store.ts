@@ -5,7 +5,7 @@ import { gcs } from "./gcs-store.ts";
 import { exactlyOneOf, requiredRemedy, rules } from "./rule.ts";
 import { s3 } from "./s3-store.ts";
 import { size, storeLocation } from "./text.ts";
-import { persistentVolume } from "./volume-store.ts";
+import { persistentVolume } from "./volume.ts";
 
 /** The kinds of stores. Each has one file in src/features/artifacts too. */
 const stores = {

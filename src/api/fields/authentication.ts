@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
-import { cacheDuration } from "./duration.ts";
+import { cacheDuration } from "./amounts.ts";
 import { ldap } from "./ldap.ts";
 import { oauth2Proxy } from "./oauth2-proxy.ts";
 import { oidc } from "./oidc.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { externalURL } from "./external-url.ts";
-import { isHostOf } from "./host-name.ts";
+import { isHostOf } from "./host.ts";
 import { httpRoute } from "./http-route.ts";
 import { ingress } from "./ingress.ts";
 import { mayBeEmpty, type Rule, rules } from "./rule.ts";

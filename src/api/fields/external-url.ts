@@ -1,6 +1,6 @@
+import { hostWithPort } from "./host.ts";
 import type { Rule } from "./rule.ts";
 import { url } from "./text.ts";
-import { hostWithPort } from "./url-host.ts";
 
 /** First path segments of endpoints of MLflow, its plugins and the proxy. A prefix that begins with one would hide them. */
 export const ownPaths = [

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { storePrefix } from "./bucket.ts";
+import { hostWithPort } from "./host.ts";
 import { secretKey } from "./reference.ts";
 import { text, url } from "./text.ts";
-import { hostWithPort } from "./url-host.ts";
 
 /** The field `artifactStore.gcs`. */
 export const gcs = z

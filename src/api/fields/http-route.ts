@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { hostName } from "./host-name.ts";
+import { hostName } from "./host.ts";
 import { requiredRemedy, rules } from "./rule.ts";
 import { objectName, text } from "./text.ts";
 

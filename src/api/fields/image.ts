@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { tooOldProxy } from "../proxy-version.ts";
+import { tooOldProxy } from "../images.ts";
 import { type Rule, rules } from "./rule.ts";
 import { objectName, text } from "./text.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ownSegment } from "./external-url.ts";
-import { hostName } from "./host-name.ts";
+import { hostName } from "./host.ts";
 import { reservedKeys } from "./pod-metadata.ts";
 import { mayBeEmpty, type Rule, rules } from "./rule.ts";
 import { keysAreKeys, objectName, text } from "./text.ts";

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
-import { cacheDuration } from "./duration.ts";
+import { cacheDuration } from "./amounts.ts";
+import { ipv6Pattern, portPattern } from "./host.ts";
 import { certificateAuthorityOrText, credentialsSecret } from "./reference.ts";
 import { exactlyOneOf, type Rule, rules } from "./rule.ts";
 import { ldapUrl, text } from "./text.ts";
-import { ipv6Pattern, portPattern } from "./url-host.ts";
 import { userStore } from "./user-store.ts";
 
 const dnPattern = "[A-Za-z0-9.-]+ *=.+";

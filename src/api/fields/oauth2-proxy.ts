@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { amounts, requestsWithinLimits } from "./amounts.ts";
+import { hostWithPort, portPattern } from "./host.ts";
 import { proxyImage } from "./image.ts";
 import { proxyAuthorization } from "./proxy-authorization.ts";
 import { proxySession } from "./proxy-session.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { text, url } from "./text.ts";
-import { hostWithPort, portPattern } from "./url-host.ts";
 
 const httpsUrl = String.raw`https://${hostWithPort}(/[^@?#=,\\s]*)?`;
 

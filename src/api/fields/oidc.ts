@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
-import { duration, within } from "./duration.ts";
+import { duration, within } from "./amounts.ts";
+import { hostWithPort } from "./host.ts";
 import { postgresql } from "./postgresql.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, rules } from "./rule.ts";
 import { claim, text, url } from "./text.ts";
-import { hostWithPort } from "./url-host.ts";
 
 function groupName(description: string) {
   return text(description, 255, {

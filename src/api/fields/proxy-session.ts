@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
-import { duration, isDuration } from "./duration.ts";
+import { duration, isDuration } from "./amounts.ts";
+import { hostWithPort } from "./host.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { type Rule, requiredRemedy, rules } from "./rule.ts";
 import { text, url } from "./text.ts";
-import { hostWithPort } from "./url-host.ts";
 
 const refresh = `(has(self.refresh) ? self.refresh : '${defaults.sessionRefresh}')`;
 const expire = `(has(self.expire) ? self.expire : '${defaults.sessionExpire}')`;

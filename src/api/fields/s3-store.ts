@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { bucketRef, oneBucket, storePrefix } from "./bucket.ts";
+import { hostWithPort } from "./host.ts";
 import { certificateAuthority } from "./reference.ts";
 import { rules } from "./rule.ts";
 import { dataKey, objectName, text, url } from "./text.ts";
-import { hostWithPort } from "./url-host.ts";
 
 /** The field `artifactStore.s3`. */
 export const s3 = z

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { environmentSource, environmentVariable } from "./environment-variable.ts";
+import { hostWithPort } from "./host.ts";
 import { objectName, size, text, url } from "./text.ts";
-import { hostWithPort } from "./url-host.ts";
 
 export type { EnvironmentSource, EnvironmentVariable } from "./environment-variable.ts";
 

@@ -1,3 +1,5 @@
+import { supportedVersions } from "./versions.ts";
+
 /**
  * The oldest oauth2-proxy that is accepted. 7.15.5 fixed two critical authentication bypasses (GHSA-63jm-59jj-478j,
  * GHSA-wr5q-7wxw-x568) and credentials in the error log of callbacks (GHSA-hhqp-vx7f-5c6m).
@@ -32,4 +34,24 @@ function partsOf(reference: string): { readonly tag: string | undefined; readonl
   const tag = /^:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(end)?.[1];
   const digest = at < 0 ? undefined : /^@(sha256:[0-9a-f]{64})$/.exec(reference.slice(at))?.[1];
   return at >= 0 && digest === undefined ? { tag: undefined, digest } : { tag, digest };
+}
+
+/** Digests of the MLflow image, by the version of MLflow in it. */
+export type ImageDigests = Readonly<Record<string, string>>;
+
+/** Reads `3.17.2=sha256:…,3.16.1=sha256:…`. Throws an Error with a message for the user if the text is invalid. */
+export function imageDigests(option: string, text: string | undefined): ImageDigests | undefined {
+  if (text === undefined) return undefined;
+  return Object.fromEntries(text.split(",").map((pair) => entry(option, pair.trim())));
+}
+
+function entry(option: string, pair: string): readonly [version: string, digest: string] {
+  const [version = "", digest = ""] = pair.split("=");
+  if (!supportedVersions.some((each) => each === version))
+    throw new Error(
+      `${option}: ${version} is not a supported version of MLflow: write one of ${supportedVersions.join(", ")}.`,
+    );
+  if (!/^sha256:[0-9a-f]{64}$/.test(digest))
+    throw new Error(`${option}: write ${version}=sha256: and 64 hexadecimal digits in lower case.`);
+  return [version, digest];
 }
