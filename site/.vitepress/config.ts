@@ -48,6 +48,7 @@ export default withMermaid(
             ["Traces", "traces"],
             ["GitOps", "gitops"],
             ["Operations", "operations"],
+            ["Monitoring", "monitoring"],
             ["Troubleshooting", "troubleshooting"],
             ["Security", "security"],
             ["Migrating from Helm charts", "migrating-from-helm"],

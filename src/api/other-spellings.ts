@@ -100,7 +100,10 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
     /^spec\.autoscaling\.(targetCPU|targetCPUUtilizationPercentage)$/,
     "use spec.autoscaling.targetCPUUtilization, a number in percent",
   ],
-  [/^spec\.(serviceMonitor|metrics|podMonitor)$/, "metrics of MLflow are not supported: leave it out"],
+  [
+    /^spec\.(serviceMonitor|metrics|podMonitor|prometheus)$/,
+    "use spec.monitoring: {namespace: …}; the chart creates the PodMonitor of all servers",
+  ],
   [
     /^spec\.(initContainers|extraContainers|sidecars|volumes|extraVolumes|extraVolumeMounts|volumeMounts)$/,
     "further containers and volumes are not supported: leave it out",

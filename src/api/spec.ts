@@ -6,6 +6,7 @@ import { backendStore } from "./fields/backend-store.ts";
 import { exposure } from "./fields/exposure.ts";
 import { image } from "./fields/image.ts";
 import { mesh } from "./fields/mesh.ts";
+import { monitoring } from "./fields/monitoring.ts";
 import { networkPolicy } from "./fields/network-policy.ts";
 import { pod } from "./fields/pod.ts";
 import { extraAnnotations } from "./fields/pod-metadata.ts";
@@ -72,6 +73,7 @@ export const mlflowServerSpec = z
     mesh: mesh.optional(),
     exposure: exposure.optional(),
     networkPolicy: networkPolicy.optional(),
+    monitoring: monitoring.optional(),
     podDisruptionBudget: z
       .strictObject({
         enabled: z

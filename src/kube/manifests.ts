@@ -187,8 +187,12 @@ export interface HTTPRoute extends KubeObject {
 
 /** One rule of an AuthorizationPolicy; a request must match all of its parts. */
 export interface AuthorizationRule {
-  from?: { source: { principals?: string[]; notPrincipals?: string[] } }[];
-  to?: { operation: { ports?: string[]; methods?: string[]; paths?: string[]; notPaths?: string[] } }[];
+  from?: {
+    source: { principals?: string[]; notPrincipals?: string[]; namespaces?: string[]; notNamespaces?: string[] };
+  }[];
+  to?: {
+    operation: { ports?: string[]; notPorts?: string[]; methods?: string[]; paths?: string[]; notPaths?: string[] };
+  }[];
 }
 
 /** Istio's AuthorizationPolicy. */

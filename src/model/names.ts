@@ -95,6 +95,10 @@ export const port = 5000;
 /** The port of the proxy in its container. */
 export const proxyPort = 4180;
 
+/** The ports of the metrics of MLflow's requests and of oauth2-proxy in their containers. The Service does not have them. */
+export const metricsPort = 9090;
+export const proxyMetricsPort = 44_180;
+
 /** The port of the listener for traces and of its Service: the OTLP/HTTP port. */
 export const tracesPort = 4318;
 

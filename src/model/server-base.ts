@@ -8,6 +8,7 @@ import { type ContainerImage, mlflowImage } from "./images.ts";
 import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
 import { enrolmentAnnotation, enrolmentLabels, type MeshMode, type MeshStep } from "./mesh.ts";
 import type { Owner } from "./metadata.ts";
+import { type Monitoring, monitoringOf } from "./monitoring.ts";
 import { type Names, namesOf } from "./names.ts";
 import { type PodSettings, podSettings } from "./pod-settings.ts";
 import { type ProcessSettings, processSettings } from "./process-settings.ts";
@@ -49,6 +50,8 @@ export interface ServerBase {
   /** Undefined if the spec references a Secret or MLflow has no users of its own. */
   readonly generatedAdmin: Credentials | undefined;
   readonly network: NetworkSettings;
+  /** Who gets metrics, and the ports; undefined without. */
+  readonly monitoring: Monitoring | undefined;
   readonly routes: Routes;
   readonly mesh: MeshSettings;
   readonly workspaces: WorkspaceSettings;
@@ -142,6 +145,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
       allowsMetadataService:
         networkPolicy.metadataService === undefined ? undefined : networkPolicy.metadataService === "Allowed",
     },
+    monitoring: monitoringOf(spec),
     routes: routesOf(server, inputs.routes),
     mesh: {
       mode: spec.mesh?.istio.mode,

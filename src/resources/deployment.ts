@@ -3,7 +3,7 @@ import type { ServerModel } from "../features/server-model.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
-import { port } from "../model/names.ts";
+import { metricsPort, port } from "../model/names.ts";
 import { serverArguments, serverPrograms } from "./middleware/programs.ts";
 import { environment } from "./pod/environment.ts";
 import { type Containers, containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
@@ -85,7 +85,11 @@ function containers(model: ServerModel): Containers {
 }
 
 function container(model: ServerModel): V1Container {
-  const { image, proxy, pod } = model;
+  const { image, proxy, pod, monitoring } = model;
+  const ports = [
+    ...(proxy === undefined ? [{ name: "http", containerPort: port, protocol: "TCP" }] : []),
+    ...(monitoring === undefined ? [] : [{ name: "metrics", containerPort: metricsPort, protocol: "TCP" }]),
+  ];
   return {
     name: serverContainer,
     image: image.name,
@@ -96,7 +100,7 @@ function container(model: ServerModel): V1Container {
     workingDir: "/",
     args: serverArguments(model),
     env: environment(model),
-    ...(proxy === undefined && { ports: [{ name: "http", containerPort: port, protocol: "TCP" }] }),
+    ...(ports.length > 0 && { ports }),
     resources: pod.resources.mlflow,
     ...probes(model),
     // The pod still answers while endpoints and load balancers remove it; the proxy's last requests end before MLflow stops.

@@ -20,7 +20,10 @@ export function tcp(...ports: readonly number[]) {
   return ports.map((port) => ({ port, protocol: "TCP" }));
 }
 
-/** Returns the NetworkPolicy of a server's pods, including the migration: only the serving port is reachable. */
+/**
+ * Returns the NetworkPolicy of a server's pods, including the migration: only the serving port is reachable, and the ports of the metrics
+ * from the namespace of Prometheus.
+ */
 export function networkPolicy(model: ServerModel): NetworkPolicy | undefined {
   const { owner, names, network, artifacts, serviceAccountAnnotations } = model;
   if (!network.isRestricted) return undefined;
@@ -36,7 +39,7 @@ export function networkPolicy(model: ServerModel): NetworkPolicy | undefined {
     spec: {
       podSelector: { matchLabels: { [label.server]: model.name } },
       policyTypes: isEgressOpen ? ["Ingress"] : ["Ingress", "Egress"],
-      ingress: ingress(model),
+      ingress: [...ingress(model), ...metricsIngress(model)],
       ...(!isEgressOpen && { egress: egress(model, needsMetadata) }),
     },
   };
@@ -54,6 +57,14 @@ function ingress({ network, mesh, servingPort, name }: ServerModel): IngressRule
   // All clients reach the pods through the waypoint.
   const waypoint = { podSelector: { matchLabels: { [label.waypoint]: name } } };
   return [...named, { ports: tcp(hbonePort), from: [waypoint] }, probes];
+}
+
+/** In a mesh also HBONE, in which AuthorizationPolicies restrict the ports. */
+function metricsIngress({ monitoring, mesh }: ServerModel): IngressRule[] {
+  if (monitoring === undefined) return [];
+  const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": monitoring.namespace } };
+  const ports = tcp(...monitoring.ports, ...(mesh.mode === undefined ? [] : [hbonePort]));
+  return [{ ports, from: [{ namespaceSelector }] }];
 }
 
 /**

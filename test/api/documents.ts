@@ -372,6 +372,7 @@ export const proxied: Document = changed(smallest, {
       authorization: { kubernetes: { accessReview: "SelfSubjectAccessReview" } },
     },
   },
+  "spec.monitoring": { namespace: "observability" },
   "spec.networkPolicy": {
     enabled: true,
     from: [

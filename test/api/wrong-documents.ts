@@ -126,6 +126,13 @@ export const wrongDocuments: readonly Wrong[] = [
     "spec.autoscaling.minReplicas",
     "lower it, or raise maxReplicas",
   ),
+  small("monitoring by nothing", { "spec.monitoring": {} }, "spec.monitoring.namespace", "Required value"),
+  small(
+    "monitoring from several namespaces",
+    { "spec.monitoring": { namespace: "monitoring,team-a" } },
+    "spec.monitoring.namespace",
+    "must be the name of one namespace, such as monitoring",
+  ),
   small("replicas below zero", { "spec.replicas": -1 }, "spec.replicas", "greater than or equal to 0"),
   small("too many replicas", { "spec.replicas": 101 }, "spec.replicas", "less than or equal to 100"),
   small("replicas as text", { "spec.replicas": "2" }, "spec.replicas", "must be of type integer"),

@@ -66,6 +66,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
     "test_locations",
     "test_preflights",
     "test_prefix",
+    "test_request_metrics",
     "test_route_misses",
     "test_start",
     "test_token_identity",

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from tempfile import gettempdir
+from threading import Thread
 from typing import Any
 
 from .bodies import TooLarge, decompressed
@@ -17,6 +19,7 @@ from .methods import method_of
 from .prefix import Prefixed
 from .preflights import Preflights
 from .protocol import Application
+from .request_metrics import Counted, Listener, Numbers
 from .route_misses import cache_misses
 from .routes import is_assistant, is_gateway, segments
 
@@ -72,7 +75,19 @@ def wrapped_application() -> Application:
         application = Prefixed(application, prefix["path"], prefix["host"], prefix["isProxied"])
     if origins := settings["corsOrigins"]:
         application = Preflights(application, origins, is_proxied=settings["isProxied"])
+    if (port := settings["metricsPort"]) is not None:
+        application = counted(application, port, "" if prefix is None else prefix["path"])
     return application
+
+
+def counted(application: Application, port: int, prefix: str) -> Application:
+    """Counts requests, and serves the metrics on a port of their own, from a thread: a busy event loop must not delay them."""
+    from mlflow.version import VERSION
+
+    directory = Path(gettempdir(), "mlflow-metrics")
+    numbers = Numbers(directory)
+    Thread(target=Listener(directory, VERSION).run, args=("0.0.0.0", port), daemon=True, name="metrics").start()
+    return Counted(application, numbers, prefix)
 
 
 def innermost(application: Any) -> Any:

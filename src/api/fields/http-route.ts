@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { hostName } from "./host.ts";
 import { requiredRemedy, rules } from "./rule.ts";
-import { objectName, text } from "./text.ts";
+import { namespaceName, objectName } from "./text.ts";
 
 const parent = z
   .strictObject({
     name: objectName("Name of the Gateway.").meta(
       requiredRemedy("write the name of the Gateway, such as name: platform"),
     ),
-    namespace: text("Namespace of the Gateway. Default: that of the server. Example: gateways.", 63, {
-      rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-      message: "must be the name of one namespace, such as gateways",
-    }).optional(),
+    namespace: namespaceName(
+      "Namespace of the Gateway. Default: that of the server. Example: gateways.",
+      "gateways",
+    ).optional(),
     sectionName: objectName(
       "Name of the Gateway's listener. Default: all listeners that accept the route. Example: https.",
     ).optional(),

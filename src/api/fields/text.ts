@@ -72,6 +72,14 @@ export function objectName(description: string, ...further: Rule[]) {
   );
 }
 
+/** The name of a namespace. */
+export function namespaceName(description: string, example: string) {
+  return text(description, 63, {
+    rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+    message: `must be the name of one namespace, such as ${example}`,
+  });
+}
+
 /** A key in the data of a Secret or ConfigMap. */
 export function dataKey(description: string) {
   return matching(

@@ -5,6 +5,7 @@ import { servingPort } from "../../model/addresses.ts";
 import { externalAddressOf } from "../../model/exposure.ts";
 import { type Component, ownedMetadata, podSelector } from "../../model/metadata.ts";
 import { objectNames } from "../../model/names.ts";
+import { allowMetrics, denyMetrics, exceptMetrics } from "./metrics-rules.ts";
 
 /** Returns the exact principal of a workload: `serviceAccounts` in a policy would match any trust domain. */
 function principal({ spec }: MlflowServer, namespace: string, serviceAccount: string): string {
@@ -38,17 +39,18 @@ function policyOfPods(
 }
 
 /**
- * Returns the policy that denies all traffic to the pods except from the waypoint, so pod IPs and other Services are no bypass. A
+ * Returns the policy that denies all traffic to the pods except from the waypoint and for metrics, so pod IPs and other Services are no bypass. A
  * DENY, so no other policy can widen it. It has no paths: ztunnel skips rules with HTTP attributes, which would allow all clients.
  */
 export function denyBypass(server: MlflowServer): AuthorizationPolicy {
-  const rules = [{ from: [{ source: { notPrincipals: [waypointPrincipal(server)] } }] }];
+  const bypass = { from: [{ source: { notPrincipals: [waypointPrincipal(server)] } }] };
+  const rules = [exceptMetrics(bypass, server), ...denyMetrics(server)];
   return policyOfPods(server, objectNames.denyBypass(server.metadata.name), { action: "DENY", rules });
 }
 
-/** Returns the policy that allows the waypoint, for namespaces with an allow-nothing policy. */
+/** Returns the policy that allows the waypoint, and the metrics, for namespaces with an allow-nothing policy. */
 export function allowFromWaypoint(server: MlflowServer): AuthorizationPolicy {
-  const rules = [{ from: [{ source: { principals: [waypointPrincipal(server)] } }] }];
+  const rules = [{ from: [{ source: { principals: [waypointPrincipal(server)] } }] }, ...allowMetrics(server)];
   return policyOfPods(server, objectNames.allowFromWaypoint(server.metadata.name), { action: "ALLOW", rules });
 }
 
@@ -69,7 +71,7 @@ export function allowWriters(server: MlflowServer): AuthorizationPolicy {
 }
 
 /**
- * Returns the policy for sidecars: only writers can POST traces, and only the serving port is allowed. Never
+ * Returns the policy for sidecars: only writers can POST traces, and only the serving port and the metrics are allowed. Never
  * for pods in ambient mode: ztunnel drops rules with paths, which would deny all clients.
  */
 export function sidecarPolicy(server: MlflowServer): AuthorizationPolicy {
@@ -77,7 +79,10 @@ export function sidecarPolicy(server: MlflowServer): AuthorizationPolicy {
     ...rule,
     to: to.map(({ operation }) => ({ operation: { ports: [String(servingPort(server))], ...operation } })),
   }));
-  return policyOfPods(server, objectNames.sidecarPolicy(server.metadata.name), { action: "ALLOW", rules });
+  return policyOfPods(server, objectNames.sidecarPolicy(server.metadata.name), {
+    action: "ALLOW",
+    rules: [...rules, ...allowMetrics(server)],
+  });
 }
 
 /**

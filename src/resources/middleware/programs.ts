@@ -1,5 +1,6 @@
 import type { Authentication } from "../../features/authentication/authentication.ts";
 import type { ServerModel } from "../../features/server-model.ts";
+import { metricsPort } from "../../model/names.ts";
 import type { Programs } from "../pod/program.ts";
 import { filesFrom, middlewareFiles } from "../python-programs.ts";
 
@@ -15,6 +16,8 @@ interface Settings {
   readonly maxUploadBytes: number;
   /** Locations of artifacts besides those of the server's own store. */
   readonly additionalLocations: readonly string[];
+  /** The port of the metrics. */
+  readonly metricsPort: number | null;
   /** The path of `exposure.externalURL`, and its host. */
   readonly prefix: { readonly path: string; readonly host: string; readonly isProxied: boolean } | null;
 }
@@ -37,7 +40,7 @@ export function serverArguments({ authentication, process }: ServerModel): strin
 }
 
 /** What `mlflow server` imports besides MLflow: the middleware around its application, and what the authentication method adds. */
-export function serverPrograms({ authentication, process, proxy, addresses }: ServerModel): Programs {
+export function serverPrograms({ authentication, process, proxy, addresses, monitoring }: ServerModel): Programs {
   const { application, programs } = authentication;
   const { prefix, external } = addresses;
   const isProxied = proxy !== undefined;
@@ -49,6 +52,7 @@ export function serverPrograms({ authentication, process, proxy, addresses }: Se
     maxRequestBodyBytes: process.maxRequestBodyBytes,
     maxUploadBytes: process.maxUploadBytes,
     additionalLocations: process.additionalLocations,
+    metricsPort: monitoring === undefined ? null : metricsPort,
     prefix: prefix === "" ? null : { path: prefix, host: external?.host ?? "", isProxied },
   };
   return {

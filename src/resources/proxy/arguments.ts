@@ -1,13 +1,12 @@
 import type { ServerModel } from "../../features/server-model.ts";
 import { escaped } from "../../kube/variable.ts";
-import { dataKeys, port, proxyPort } from "../../model/names.ts";
+import { dataKeys, port, proxyMetricsPort, proxyPort } from "../../model/names.ts";
 import type { ProxySettings } from "../../model/proxy-settings.ts";
 import { proxyFiles } from "./files.ts";
 
 /**
  * Returns the arguments of oauth2-proxy, each tested with 7.15.6. Not set: `--reverse-proxy` and `--trusted-ip`,
- * with which a header of the client bypasses the login; `--skip-auth-route`, so MLflow answers no unauthenticated client;
- * `--metrics-address`, which opens a second port.
+ * with which a header of the client bypasses the login; `--skip-auth-route`, so MLflow answers no unauthenticated client.
  */
 export function proxyArguments(model: ServerModel, proxy: ProxySettings): string[] {
   const { process, addresses } = model;
@@ -60,6 +59,8 @@ export function proxyArguments(model: ServerModel, proxy: ProxySettings): string
     `--cookie-expire=${proxy.session.expire}`,
     ...(model.authentication.sessionStore?.arguments ?? []),
     "--silence-ping-logging=true",
+    // This port serves metrics at any path, and nothing else.
+    ...(model.monitoring === undefined ? [] : [`--metrics-address=0.0.0.0:${proxyMetricsPort}`]),
     ...proxy.extraArgs,
   ].map(escaped);
 }

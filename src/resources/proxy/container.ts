@@ -1,14 +1,14 @@
 import type { V1Container, V1EnvVar, V1Probe } from "@kubernetes/client-node";
 import type { ServerModel } from "../../features/server-model.ts";
 import { literal } from "../../kube/variable.ts";
-import { proxyPort } from "../../model/names.ts";
+import { proxyMetricsPort, proxyPort } from "../../model/names.ts";
 import type { ProxySettings } from "../../model/proxy-settings.ts";
 import { containerSecurityContext } from "../pod/pod-spec.ts";
 import { type Program, program as runnable } from "../pod/program.ts";
 import { checkIssuersProgram } from "../python-programs.ts";
 import { proxyArguments } from "./arguments.ts";
 
-/** Returns the container of oauth2-proxy, the only one of the pod that accepts external connections. */
+/** Returns the container of oauth2-proxy, the only one of the pod that accepts external connections, except those for metrics. */
 export function proxyContainer(model: ServerModel, proxy: ProxySettings): V1Container {
   const scheme = model.addresses.scheme.toUpperCase();
   // oauth2-proxy answers this path itself, without a credential and without MLflow, which has its own probes.
@@ -20,7 +20,12 @@ export function proxyContainer(model: ServerModel, proxy: ProxySettings): V1Cont
     imagePullPolicy: proxy.image.pullPolicy,
     args: proxyArguments(model, proxy),
     ...(env.length > 0 && { env }),
-    ports: [{ name: "http", containerPort: proxyPort, protocol: "TCP" }],
+    ports: [
+      { name: "http", containerPort: proxyPort, protocol: "TCP" },
+      ...(model.monitoring === undefined
+        ? []
+        : [{ name: "proxy-metrics", containerPort: proxyMetricsPort, protocol: "TCP" }]),
+    ],
     resources: proxy.resources,
     startupProbe: { ...probe, periodSeconds: 2, failureThreshold: 30 },
     readinessProbe: { ...probe, periodSeconds: 5, failureThreshold: 3 },
