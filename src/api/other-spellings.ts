@@ -14,6 +14,9 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
     /^spec\.authentication\.(type|method|mode)$/,
     "name the method as a field instead, such as authentication: {basic: {}}",
   ],
+  [/^spec\.authentication\.(oauth|oauth2|proxy|sso)$/, "use spec.authentication.oauth2Proxy"],
+  [/^spec\.authentication\.(openID|openIDConnect|oidcAuth|keycloak)$/, "use spec.authentication.oidc"],
+  [/^spec\.authentication\.(password|passwords|local|users|basicAuth)$/, "use spec.authentication.basic"],
   [
     /^spec\.(authentication|backendStore|artifactStore|exposure)\.[A-Za-z0-9]+\.enabled$/,
     "leave it out: the field above it enables this, {} is enough",
@@ -37,7 +40,7 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
   [/^spec\.artifactStore\.s3\.(endpoint|url|endpointUrl)$/, "use spec.artifactStore.s3.endpointURL"],
   [/^spec\.artifactStore\.s3\.path$/, "use spec.artifactStore.s3.prefix"],
   [
-    /^spec\.artifactStore\.s3\.(awsAccessKeyId|awsSecretAccessKey|accessKey|secretKey|accessKeyId|secretAccessKey|existingSecret|secretName)$/,
+    /^spec\.artifactStore\.s3\.(awsAccessKeyId|awsSecretAccessKey|accessKey|secretKey|accessKeyId|secretAccessKey|existingSecret|secretName|credentials)$/,
     "use spec.artifactStore.s3.credentialsSecretRef: {name: …}: keys are in a Secret only",
   ],
   [/^spec\.(backendStore\.)?(postgres|postgresDB|pg)$/, "use spec.backendStore.postgresql"],
@@ -79,7 +82,7 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
     /^spec\.(ingress|httpRoute|externalURL|hostnames?|hosts?)$/,
     "use spec.exposure, such as exposure: {externalURL: https://mlflow.example.com, ingress: {}}",
   ],
-  [/^spec\.(gateway|route)$/, "use spec.exposure.httpRoute"],
+  [/^spec\.(exposure\.)?(gateway|gateways|route)$/, "use spec.exposure.httpRoute: {parentRefs: [{name: …}]}"],
   [
     /^spec\.exposure\.(host|hosts|url|externalUrl)$/,
     "use spec.exposure.externalURL, such as https://mlflow.example.com",
@@ -94,6 +97,29 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
   [/^spec\.(extraSecretNamesForEnvFrom|extraEnvFrom)$/, "use spec.server.envFrom: [{secretRef: {name: …}}]"],
   [/^spec\.(podLabels|podAnnotations|labels|annotations)$/, "use spec.pod.labels or spec.pod.annotations"],
   [/^spec\.(suspend|suspended|paused|hibernated|stopped)$/, "use spec.hibernate: true"],
+  [
+    /^spec\.(serviceAccountName|serviceAccount\.(name|create))$/,
+    "leave it out: the operator creates the ServiceAccount, and spec.serviceAccount.annotations annotates it",
+  ],
+  [
+    /^spec\.networkPolicy\.(ingress|ingressRules|allowedClients|allowFrom)$/,
+    "use spec.networkPolicy.from: [{podSelector: {}}]",
+  ],
+  [
+    /^spec\.podDisruptionBudget\.(minAvailable|maxUnavailable)$/,
+    "leave it out: at most one pod is unavailable; for your own PodDisruptionBudget write enabled: false",
+  ],
+  [/Ref\.secretName$/, "use name"],
+  [
+    /(SecretRef|secretRef|secretKeyRef|configMapRef|configMapKeyRef)\.namespace$/,
+    "leave it out: the object must be in the namespace of the server",
+  ],
+  [/SecretRef\.(secretKeyRef|secretRef|valueFrom)$/, "write its fields directly below, such as {name: …}"],
+  [/^spec\.(server|serverName|mlflowServer)$/, "use spec.serverRef: {namespace: …, name: …}"],
+  [/^spec\.(users|groups|members|serviceAccounts|subject)$/, "use spec.subjects: [{kind: Group, name: …}]"],
+  [/^spec\.(roleRef|roles|permission|permissions)$/, "use spec.role: Viewer, Editor, Admin or TraceWriter"],
+  [/^spec\.(expires|expiry|expiration|validUntil|until)$/, "use spec.expiresAt, such as 2027-01-31T18:00:00Z"],
+  [/subjects\[\]\.apiGroup$/, "leave it out: the kind is sufficient"],
   [/^spec\.hpa$/, "use spec.autoscaling: {minReplicas: …, maxReplicas: …}"],
   [/^spec\.autoscaling\.enabled$/, "leave it out: spec.autoscaling with maxReplicas enables it"],
   [
@@ -105,21 +131,28 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
     "use spec.monitoring: {namespace: …}; the chart creates the PodMonitor of all servers",
   ],
   [
-    /^spec\.(initContainers|extraContainers|sidecars|volumes|extraVolumes|extraVolumeMounts|volumeMounts)$/,
+    /^spec\.(pod\.)?(initContainers|extraContainers|containers|sidecars|volumes|extraVolumes|extraVolumeMounts|volumeMounts)$/,
     "further containers and volumes are not supported: leave it out",
   ],
   [
-    /^spec\.(podSecurityContext|securityContext|containerSecurityContext)$/,
+    /^spec\.(pod\.)?(podSecurityContext|securityContext|containerSecurityContext)$/,
     "leave it out: the pods always run under the Pod Security standard restricted",
   ],
   [
-    /^spec\.(livenessProbe|readinessProbe|startupProbe|probes|strategy)$/,
+    /^spec\.(pod\.)?(livenessProbe|readinessProbe|startupProbe|probes|strategy|updateStrategy)$/,
     "leave it out: the operator sets probes and the update strategy",
   ],
 ];
 
-/** What to write instead of a field that another tool has and an MlflowServer does not. */
-export function replacementOf(path: string): string | undefined {
+/**
+ * What to write instead of a field that another tool has and an MlflowServer or MlflowWorkspaceAccess does not. Case is ignored, and a
+ * field of the other kind is not suggested.
+ */
+export function replacementOf(path: string, exists: (field: string) => boolean): string | undefined {
   const plain = path.replaceAll(/\[\d+\]/g, "[]");
-  return replacements.find(([pattern]) => pattern.test(plain))?.[1];
+  const found = replacements.filter(([pattern]) => new RegExp(pattern, "i").test(plain)).map(([, instead]) => instead);
+  return found.find((instead) => {
+    const [, field] = /^use (spec(?:\.[A-Za-z0-9]+)+)/.exec(instead) ?? [];
+    return field === undefined || exists(field);
+  });
 }

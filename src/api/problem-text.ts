@@ -1,8 +1,8 @@
-import type { FieldProblem } from "./field-problem.ts";
+import { child, type FieldProblem } from "./field-problem.ts";
 import { replacementOf } from "./other-spellings.ts";
 import { mostSimilar } from "./similar.ts";
 import type { StructuralSchema } from "./structural-schema.ts";
-import { fieldOf, isObject } from "./structure.ts";
+import { fieldOf, isObject, metadataFields } from "./structure.ts";
 import { supportedVersions } from "./versions.ts";
 
 /** A document with its schema. */
@@ -20,7 +20,7 @@ export interface Rejected {
 export function problemTexts(problems: readonly FieldProblem[], rejected: Rejected): { field: string; text: string }[] {
   const wrongTypes = new Set(problems.filter(({ body }) => wrongType.test(body)).map(({ field }) => field));
   return problems
-    .filter(({ field, body }) => !(wrongTypes.has(field) && body.startsWith("Unsupported value")))
+    .filter(({ field, body }) => !(wrongTypes.has(field) && repeatsWrongType.test(body)))
     .map((problem) => {
       const unknown = unknownField.exec(problem.body)?.[1];
       if (unknown !== undefined) {
@@ -32,6 +32,7 @@ export function problemTexts(problems: readonly FieldProblem[], rejected: Reject
 }
 
 const unknownField = /^unknown field "(.*)"$/s;
+const repeatsWrongType = /^Unsupported value|: must be an object for an array of list-type map$/;
 const wrongType = /^Invalid value: "\w+": .* in body must be of type ([a-z,]+): "\w+"$/s;
 
 /** Hides user names and passwords before hosts: `https://***@minio`. */
@@ -56,43 +57,111 @@ function body(problem: FieldProblem, rejected: Rejected): string {
   if (expected !== undefined) return wrongTypeText(field, expected, rejected);
   const [, value] = /^Unsupported value: "(.*?)": supported values/s.exec(problem.body) ?? [];
   const schema = schemaAt(rejected.schema, field);
-  if (problem.body === "Required value") return `Required value: ${requiredHint(lastName(field), schema)}`;
+  if (problem.body === "Required value") return `Required value: ${requiredHint(field, rejected.schema)}`;
   if (problem.body.endsWith(": put the value in quotes") && rejected.sourceText?.(field) !== undefined)
     return `${problem.body}: ${lastName(field)}: ${JSON.stringify(rejected.sourceText(field))}`;
-  const similar = value === undefined ? undefined : mostSimilar(value, schema?.enum ?? []);
-  return similar === undefined ? problem.body : `${problem.body}: did you mean ${similar}?`;
+  const [, members] = /^Invalid value: set exactly one of ([^:]+): /.exec(problem.body) ?? [];
+  if (members !== undefined) return unionText(problem, members.split(", "), rejected);
+  if (value !== undefined) {
+    const similar = mostSimilar(value, schema?.enum ?? []);
+    return similar === undefined ? problem.body : `${problem.body}: did you mean ${similar}?`;
+  }
+  return boundText(problem, schema);
 }
 
-/** The example of the field's description, or the description itself. */
-function requiredHint(name: string, schema: StructuralSchema | undefined): string {
+/** A problem of a union: which members are set, or which one has no value and is therefore absent. */
+function unionText(
+  { field, body: text }: FieldProblem,
+  members: readonly string[],
+  { schema, document }: Rejected,
+): string {
+  const union = valueAt(document, field);
+  const given = members.filter((member) => isObject(union) && member in union);
+  const set = given.filter((member) => isObject(union) && union[member] !== null);
+  if (set.length > 1) return `Invalid value: ${set.join(" and ")} are set: keep one of them, and remove the others`;
+  const [empty] = given;
+  if (set.length > 0 || empty === undefined) return text;
+  const required = schemaAt(schema, child(field, empty))?.required ?? [];
+  const written = required.map((name) => `${name}: …`).join(", ");
+  return `Invalid value: ${empty} has no value, so it is absent: write ${empty}: {${written}}`;
+}
+
+/** The messages about patterns, bounds and sizes, with what to write. */
+function boundText({ field, body: text }: FieldProblem, schema: StructuralSchema | undefined): string {
+  const name = lastName(field);
+  const example = exampleOf(schema);
+  const [, value = ""] = /^Invalid value: "((?:[^"\\]|\\.)*)": /.exec(text) ?? [];
+  const amount = /: must be a size|in body should match '\^\[0-9\]/.test(text) ? amountHint(value) : undefined;
+  const pattern = / in body should match '/.exec(text);
+  if (pattern !== null) {
+    const found = text.slice(0, text.indexOf(`: ${field} in body`));
+    return `${found}: ${amount ?? `write ${name} as in the example${example === undefined ? "" : `: ${example}`}`}`;
+  }
+  if (amount !== undefined) return `${text}: ${amount}`;
+  const { minimum = 0, maximum } = schema ?? {};
+  if (/ in body should be (?:less|greater) than or equal to /.test(text))
+    return `${text}: write an integer ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}`;
+  if (/ in body should have at least /.test(text)) return `${text}: ${requiredHint(field, undefined, schema)}`;
+  if (text.startsWith("Duplicate value: ")) return `${text}: remove one of the two entries`;
+  if (text.startsWith("Too long: ")) return `${text}: shorten it`;
+  const [, actual, most] = /^Too many: (\d+): must have at most (\d+) /.exec(text) ?? [];
+  if (actual !== undefined) return `${text}: remove ${Number(actual) - Number(most)}`;
+  return text;
+}
+
+/** The amount that a text with another unit probably means: 512MB, 2gi. */
+function amountHint(text: string): string | undefined {
+  const [, number, letter = "", binary = ""] = /^([0-9]+(?:[.][0-9]+)?) *([kmgtpe])(i?)b?$/i.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  const binaryAmount = `${number}${letter.toUpperCase()}i`;
+  if (binary !== "") return `did you mean ${binaryAmount}?`;
+  return `did you mean ${number}${letter.toLowerCase() === "k" ? "k" : letter.toUpperCase()} or ${binaryAmount}?`;
+}
+
+/** The example in the description of a field. */
+function exampleOf(schema: StructuralSchema | undefined): string | undefined {
+  return (schema?.description ?? "").split("Example: ")[1]?.replace(/[.]$/, "");
+}
+
+/** What to write for a missing field: the example of its description, that of its parent, or the description itself. */
+function requiredHint(path: string, root: StructuralSchema | undefined, schema = root && schemaAt(root, path)): string {
+  const name = lastName(path);
   const { description = "", properties = {}, required = [] } = schema ?? {};
-  const [, example] = description.split("Example: ");
-  if (example !== undefined) return `write ${name}: ${example.replace(/[.]$/, "")}`;
+  const example = exampleOf(schema);
+  if (example !== undefined) return `write ${name}: ${example}`;
   const fields = required.length > 0 ? required : Object.keys(properties);
   if (fields.length > 0) return `write ${name} with ${fields.join(", ")}`;
+  const parent = path.slice(0, Math.max(0, path.lastIndexOf(".")));
+  const ofParent = root && exampleOf(schemaAt(root, parent));
+  if (ofParent?.includes(`${name}:`)) return `write ${name}, such as ${lastName(parent)}: ${ofParent}`;
   const [what = ""] = description.split(/(?<=\.) /);
   return `write ${name}${what === "" ? "" : ` (${what.replace(/\.$/, "")})`}`;
 }
 
 /** The last name of a path, without an index. */
 function lastName(path: string): string {
+  const [, key] = /^metadata\.(?:labels|annotations)\.(.*)$/s.exec(path) ?? [];
+  if (key !== undefined) return key;
   return path.slice(path.lastIndexOf(".") + 1).replace(/\[\d+\]$/, "");
 }
 
 function unknownFieldHint(path: string, root: StructuralSchema): string {
-  const replacement = replacementOf(path);
+  const replacement = replacementOf(path, (field) => schemaAt(root, field) !== undefined);
   if (replacement !== undefined) return replacement;
   const dot = path.lastIndexOf(".");
   const [parent, name] = dot === -1 ? ["", path] : [path.slice(0, dot), path.slice(dot + 1)];
-  const siblings = Object.keys(schemaAt(root, parent)?.properties ?? {});
+  const siblings = parent === "metadata" ? metadataFields : Object.keys(schemaAt(root, parent)?.properties ?? {});
   const prefix = parent === "" ? "" : `${parent}.`;
   const similar = mostSimilar(name, siblings);
   if (similar !== undefined) return `did you mean ${prefix}${similar}?`;
-  const elsewhere = pathsOf(root, name).slice(0, 3);
+  const elsewhere = isCommon.test(name) ? [] : pathsOf(root, name).slice(0, 3);
   if (elsewhere.length > 0) return `did you mean ${elsewhere.join(" or ")}?`;
   if (siblings.length === 0) return "leave it out: no field is allowed here";
   return `leave it out. The fields of ${parent === "" ? "the object" : parent} are ${siblings.join(", ")}`;
 }
+
+/** Names of fields that many objects have: another object with such a field is no help. */
+const isCommon = /^(name|namespace|key|kind|labels|annotations|host|port|path|value|secretName|enabled|mode)$/i;
 
 /** The fields of this name, in any case, those that are highest in the tree first. */
 function pathsOf(schema: StructuralSchema, name: string, path = ""): string[] {
@@ -111,26 +180,44 @@ function wrongTypeText(path: string, expected: string, { schema, document, sourc
   const shown = isObject(value) || Array.isArray(value) ? "" : (sourceText?.(path) ?? String(value));
   const field = schemaAt(schema, path);
   const assign = (text: string) => (isItem ? text : `${name}: ${text}`);
+  const unit = /^\d+([A-Za-z]+)$/.exec(exampleOf(field) ?? "")?.[1];
   const must = `must be ${nouns[expected] ?? expected}, and is ${isSecret(name) ? typeNoun(value) : shown || typeNoun(value)}`;
   switch (expected) {
     case "string":
       if (shown === "") return `${must}: write one value`;
+      if (unit !== undefined && /^[0-9.]+$/.test(shown)) return `${must}: add the unit: ${assign(`${shown}${unit}`)}`;
       return `${must}: put it in quotes: ${assign(JSON.stringify(path === "spec.version" ? wholeVersion(shown) : shown))}`;
+    case "integer,string":
+      return shown === "" ? `${must}: write one value` : `${must}: put it in quotes: ${assign(JSON.stringify(shown))}`;
     case "integer":
       if (/^\d+$/.test(shown)) return `${must} in quotes: remove the quotes: ${assign(shown)}`;
-      return `${must}: write an integer, such as ${assign(String(field?.minimum ?? 1))}`;
+      return `${must}: write an integer, such as ${assign(String(Math.max(1, field?.minimum ?? 1)))}`;
     case "boolean": {
       const isTrue = /^(true|yes|on|y|1|enabled)$/i.test(shown);
       return `${must}: write ${assign(isTrue ? "true" : "false")}, without quotes`;
     }
     case "array":
-      if (isObject(value)) return `${must}: put "- " before its first field`;
-      return `${must}: write ${assign(`[${shown}]`)}`;
+      return `${must}: ${listHint(value, field, shown, assign)}`;
     case "object":
-      return `${must}: ${objectHint(name, value, field, shown)}`;
+      return `${must}: ${objectHint(name, value, field, shown, assign)}`;
     default:
       return must;
   }
+}
+
+/** What to write for a list: its only item, a dash before the fields of an item, or an example. */
+function listHint(
+  value: unknown,
+  field: StructuralSchema | undefined,
+  shown: string,
+  assign: (text: string) => string,
+): string {
+  const fields = Object.keys(field?.items?.properties ?? {});
+  if (isObject(value) && Object.keys(value).some((key) => fields.includes(key)))
+    return 'put "- " before its first field';
+  const example = exampleOf(field);
+  if (shown !== "" && (fields.length === 0 || example === undefined)) return `write ${assign(`[${shown}]`)}`;
+  return example === undefined ? 'put "- " before each item' : `write a list, such as ${assign(example)}`;
 }
 
 /** The newest supported version that begins with these numbers: YAML reads 3.17 as a number. */
@@ -149,7 +236,7 @@ const nouns: Readonly<Record<string, string>> = {
 
 /** Whether a wrong value of the field can be a secret, such as a password in place of a reference to a Secret. */
 function isSecret(name: string): boolean {
-  return /secret|password|credential|token/i.test(name);
+  return /secret|password|credential|token/i.test(name) && !name.endsWith("TTL");
 }
 
 function typeNoun(value: unknown): string {
@@ -157,16 +244,31 @@ function typeNoun(value: unknown): string {
   return isObject(value) ? "an object" : "a single value";
 }
 
-function objectHint(name: string, value: unknown, field: StructuralSchema | undefined, shown: string): string {
+function objectHint(
+  name: string,
+  value: unknown,
+  field: StructuralSchema | undefined,
+  shown: string,
+  assign: (text: string) => string,
+): string {
   const fields = Object.keys(field?.properties ?? {});
   if (Array.isArray(value)) return `write its fields without "- ": ${fields.join(", ")}`;
-  if (/^(true|yes|on|enabled)$/i.test(shown) && (field?.required ?? []).length === 0) return `write ${name}: {}`;
+  if (/^(true|yes|on|enabled)$/i.test(shown) && (field?.required ?? []).length === 0) return `write ${assign("{}")}`;
+  if (/^(false|no|off|disabled)$/i.test(shown) && fields.includes("enabled"))
+    return `write ${assign("{enabled: false}")}`;
+  const member = fields.find((each) => each.toLowerCase() === shown.toLowerCase());
+  if (member !== undefined) {
+    const inner = (field?.properties?.[member]?.required ?? []).map((each) => `${each}: …`).join(", ");
+    return `write ${assign(`{${member}: {${inner}}}`)}`;
+  }
   if (fields[0] === "name") {
     const key = field?.required?.includes("key") ? ", key: <key>" : "";
-    return `write ${name}: {name: ${isSecret(name) ? "<name of the Secret>" : shown || "<name>"}${key}}`;
+    return `write ${assign(`{name: ${isSecret(name) ? "<name of the Secret>" : shown || "<name>"}${key}}`)}`;
   }
-  if (fields.length === 0) return field?.additionalProperties ? `write ${name}: {key: value}` : `write ${name}: {}`;
-  return `write ${name}: with the fields ${fields.join(", ")} below it`;
+  if (fields.length === 0) return `write ${assign(field?.additionalProperties ? "{key: value}" : "{}")}`;
+  const example = exampleOf(field);
+  const such = example?.startsWith("{") ? `, such as ${assign(example)}` : "";
+  return `write an object with the fields ${fields.join(", ")}${such}`;
 }
 
 /** The steps of a path such as `spec.server.env[0].name`. */

@@ -33,6 +33,13 @@ export function fieldOf({ properties = {}, additionalProperties }: StructuralSch
   return Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
 }
 
+/** The fields of metadata (metav1.ObjectMeta). */
+export const metadataFields: readonly string[] = [
+  ...["name", "generateName", "namespace", "labels", "annotations", "finalizers", "ownerReferences", "managedFields"],
+  ...["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"],
+  "selfLink",
+];
+
 /** Whether a value is a JSON object. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -5,7 +5,7 @@ import { ruleProblems } from "./rule-problems.ts";
 import { apiVersion, type MlflowServer } from "./server.ts";
 import { mlflowServerSpec } from "./spec.ts";
 import type { StructuralSchema } from "./structural-schema.ts";
-import { isObject, structureProblems, withoutNulls } from "./structure.ts";
+import { isObject, metadataFields, structureProblems, withoutNulls } from "./structure.ts";
 import { type MlflowWorkspaceAccess, workspaceAccessSchema } from "./workspace-access.ts";
 import { mlflowWorkspaceAccessSpec } from "./workspace-access-spec.ts";
 
@@ -24,7 +24,11 @@ export type Validation = { readonly server: MlflowServer } | Rejection;
 /** A valid MlflowWorkspaceAccess, or its problems. */
 export type AccessValidation = { readonly access: MlflowWorkspaceAccess } | Rejection;
 
-const texts = z.record(z.string(), z.string("must be text: put the value in quotes"));
+const mustBeText = "must be text: put the value in quotes";
+const texts = z.record(z.string(), z.string(mustBeText), "must be an object, such as {team: research}");
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const mustBeNamespace =
+  "must be the name of a namespace: lower case letters, digits and -, with a letter or digit at both ends";
 
 function identity<K extends string>(kind: K, noun: string) {
   const name = `Required value: name the ${noun}`;
@@ -33,8 +37,8 @@ function identity<K extends string>(kind: K, noun: string) {
     kind: z.literal(kind, `must be ${kind}`),
     metadata: z.object(
       {
-        name: z.string(name).min(1, name),
-        namespace: z.string("must be text").exactOptional(),
+        name: z.string({ error: ({ input }) => (input === undefined ? name : mustBeText) }).min(1, name),
+        namespace: z.string(mustBeText).regex(namespaceName, mustBeNamespace).exactOptional(),
         labels: texts.exactOptional(),
         annotations: texts.exactOptional(),
       },
@@ -89,10 +93,13 @@ function problemsOf(
   }));
   if (!isObject(document)) return issues;
   const { status: _, metadata, ...rest } = document;
+  const unknown = Object.keys(isObject(metadata) ? metadata : {})
+    .filter((field) => !metadataFields.includes(field))
+    .map((field) => ({ field: "", body: `unknown field "metadata.${field}"`, blocking: true }));
   const name = isObject(metadata) ? metadata["name"] : undefined;
   const isNamed = typeof name === "string" && name !== "";
   const desired = { ...rest, ...(isNamed && { metadata: { name } }) };
-  const structure = structureProblems(schema, desired, "");
+  const structure = [...unknown, ...structureProblems(schema, desired, "")];
   // The API server stops at a field that it does not know. The rules can be evaluated without that field.
   const isSound = isNamed && structure.every(({ blocking, field }) => !blocking || field === "");
   const broken = isSound ? ruleProblems(schema, desired, "") : [];

@@ -39,8 +39,26 @@ export function parsedDocuments(
     if (template !== undefined) return { error: templateMessage(template), line: template.line };
     if (!(error instanceof YAMLException)) return { error: `cannot be parsed as YAML: ${messageOf(error)}` };
     const line = error.mark === undefined ? undefined : error.mark.line + 1;
-    return { error: `cannot be parsed as YAML: ${error.reason}`, ...(line !== undefined && { line }) };
+    return {
+      error: `cannot be parsed as YAML: ${error.reason}${syntaxHint(error.reason)}`,
+      ...(line !== undefined && { line }),
+    };
   }
+}
+
+/** What to write instead, by the reason of the parser. */
+const syntaxHints: readonly (readonly [reason: RegExp, hint: string])[] = [
+  [/tab/, "indent with spaces"],
+  [/duplicated mapping key/, "remove one of the two fields"],
+  [/implicit key|multiline key/, "write name: value, with a colon and a space, in this line or in the one before"],
+  [/deficient indentation|end of the stream within/, "close the quotes in this line or in the one before"],
+  [/bad indentation/, 'begin the fields of an object in the same column, and each item of a list with "- "'],
+  [/flow collection/, "put quotes around a value that begins with { or [, and commas between items"],
+];
+
+function syntaxHint(reason: string): string {
+  const hint = syntaxHints.find(([pattern]) => pattern.test(reason))?.[1];
+  return hint === undefined ? "" : `: ${hint}`;
 }
 
 /** What to do with a template. */
