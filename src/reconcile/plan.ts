@@ -6,7 +6,6 @@ import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
 import { annotation, finalizer, label, group as ownGroup } from "../kube/names.ts";
 import { objectNames } from "../model/names.ts";
-import { needsOptIn } from "../model/workspaces.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import type { Cause } from "./cause.ts";
@@ -16,6 +15,7 @@ import { listenerOf } from "./mesh-view.ts";
 import { type Migration, migrationOf, recordedFirst, waiting, withLiveSpec } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { isCrossNamespace, isStored, type NamingConflict, namingConflictOf, ownershipOf } from "./ownership.ts";
+import { podPrerequisites } from "./pod-prerequisites.ts";
 import { rolloutOf } from "./rollout.ts";
 import { statusOf } from "./status.ts";
 import type { Waiting } from "./upgrade.ts";
@@ -94,7 +94,7 @@ export function planOf(observed: ObservedState): Plan {
       .map((live): Step => ({ do: "delete", live })),
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
-  const missing = missingOptIn(observed);
+  const missing = podPrerequisites.map((check) => check(observed)).find((cause) => cause !== undefined);
   const groups = [
     ...recordGroups(migration, observed),
     finalizerStep(all, observed),
@@ -299,25 +299,6 @@ function finalizerStep(wanted: readonly Manifest[], { owned, granted, server }: 
   const isNeeded = [...wanted, ...owned, ...granted].some((object) => isCrossNamespace(object, server));
   if (hasFinalizer === isNeeded) return [];
   return [{ do: isNeeded ? "add finalizer" : "remove finalizer" }];
-}
-
-/** The cause if a namespace has not opted in: MLflow's pods would exit, because they could not list their workspaces. */
-function missingOptIn({ server, model }: ObservedState): Cause | undefined {
-  if (!needsOptIn(server.spec) || model.workspaces.namespaces.length > 0) return undefined;
-  const { workspaces } = server.spec;
-  const place = server.metadata.namespace;
-  if (workspaces === undefined) {
-    return {
-      reason: "WorkspaceOptInMissing",
-      message: `Namespace ${place} is not labeled as its own workspace, which accessReview: SubjectAccessReview requires, because the server can then review the access of any user. No pods are started. An administrator of the namespace can label it: kubectl label namespace ${place} ${label.workspaceOf}=${place}`,
-    };
-  }
-  const { matchLabels } = workspaces.selector ?? {};
-  const chosen = matchLabels === undefined ? "" : " with the labels of spec.workspaces.selector";
-  return {
-    reason: "WorkspaceOptInMissing",
-    message: `No namespace${chosen} is labeled as a workspace of servers in namespace ${place}, so no pods are started. An administrator of a namespace can label it: kubectl label namespace ${workspaces.default ?? "<name>"} ${label.workspaceOf}=${place}`,
-  };
 }
 
 function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: ObservedState): Step[] {

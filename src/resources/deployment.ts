@@ -6,13 +6,11 @@ import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
 import { metricsPort, port } from "../model/names.ts";
 import { serverArguments, serverPrograms } from "./middleware/programs.ts";
 import { environment } from "./pod/environment.ts";
-import { type Containers, containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
+import { type Containers, containerSecurityContext, type MountedContainer, podSpec } from "./pod/pod-spec.ts";
 import { probes } from "./pod/probes.ts";
 import { installedPrograms, programInstallation } from "./pod/program.ts";
 import { mlflowVolumes, temporary } from "./pod/volumes.ts";
-import { issuerCheck, peerCheck, proxyContainer } from "./proxy/container.ts";
-import { proxyMounts } from "./proxy/files.ts";
-import { checkRedisProgram } from "./python-programs.ts";
+import { issuerCheck, oauth2Proxy, sessionStoreCheck } from "./proxy/container.ts";
 
 /** The name of MLflow's container. */
 export const serverContainer = "mlflow";
@@ -56,32 +54,17 @@ export function deployment(model: ServerModel): Deployment {
   };
 }
 
-/** The containers of MLflow and oauth2-proxy, and the init containers. */
+/** Returns a container of the pod, or undefined if the server does not need it. */
+type ContainerBuilder = (model: ServerModel) => MountedContainer | undefined;
+
+/** The init containers, in the order in which they run, and the containers. */
 function containers(model: ServerModel): Containers {
-  const { proxy, issuers, issuerCaFiles, authentication } = model;
-  const mlflow = {
-    container: container(model),
-    mounted: [temporary(model), installedPrograms, ...mlflowVolumes(model)],
-  };
-  const { sessionStore: store } = authentication;
-  return {
-    init: [
-      programInstallation(model, serverPrograms(model)),
-      ...(issuers.length === 0 ? [] : [{ container: issuerCheck(model), mounted: issuerCaFiles }]),
-      ...(store === undefined
-        ? []
-        : [
-            {
-              container: peerCheck(model, "sessions", checkRedisProgram, store.checkEnv),
-              mounted: store.mounted,
-            },
-          ]),
-    ],
-    main: [
-      mlflow,
-      ...(proxy === undefined ? [] : [{ container: proxyContainer(model, proxy), mounted: proxyMounts(model, proxy) }]),
-    ],
-  };
+  const mounted = [temporary(model), installedPrograms, ...mlflowVolumes(model)];
+  const programs = programInstallation(model, serverPrograms(model));
+  const init: readonly ContainerBuilder[] = [() => programs, issuerCheck, sessionStoreCheck];
+  const main: readonly ContainerBuilder[] = [() => ({ container: container(model), mounted }), oauth2Proxy];
+  const built = (builders: readonly ContainerBuilder[]) => builders.flatMap((build) => build(model) ?? []);
+  return { init: built(init), main: built(main) };
 }
 
 function container(model: ServerModel): V1Container {
