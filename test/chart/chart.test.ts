@@ -136,25 +136,6 @@ describe("the rendered manifests", () => {
     );
   });
 
-  test("the alerts are those of docs/operations.md, on metrics that the operator has", async () => {
-    const page = readFileSync(join(root, "docs/operations.md"), "utf8");
-    const [rule] = (await renderedObjects("everything")).filter(({ kind }) => kind === "PrometheusRule");
-    const { groups } = (rule?.["spec"] ?? {}) as {
-      groups: { rules: { alert: string; expr: string; for?: string }[] }[];
-    };
-    const rules = groups.flatMap((group) => group.rules);
-    assert.ok(rules.length > 0);
-    const documented = [...page.matchAll(/^\| [^|]+ \| `(.+ (?:==|>) \d+)`(?: for (\d+) minutes?)? \|$/gm)];
-    assert.deepEqual(
-      rules.map(({ expr, for: time }) => [expr, time]),
-      documented.map(([, expr, minutes]) => [expr, minutes === undefined ? undefined : `${minutes}m`]),
-    );
-    for (const { expr } of rules) {
-      const [metric = ""] = /(?:mlflow_operator|leader_election|controller_runtime)_\w+/.exec(expr) ?? [];
-      assert.match(page, new RegExp(`^\\| \`${metric}`, "m"), metric);
-    }
-  });
-
   test("the global values of another chart name the registry and the pull secrets", async () => {
     const { stdout } = await helm(["template", "x", chart, "--values", valuesFile("everything")]);
     assert.match(stdout, /imagePullSecrets:\n {8}- name: quay\n {8}- name: mirror\n {8}- name: other\n/);

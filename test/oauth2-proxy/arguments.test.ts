@@ -8,6 +8,7 @@ import { eventually } from "../support/eventually.ts";
 import { certificateFor } from "../support/oidc/certificate.ts";
 import { type OidcIssuer, startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
 import { webSession } from "../support/oidc/web-session.ts";
+import { proxyMetrics } from "../support/proxy-metrics.ts";
 import { forgedHeaders } from "./forged-headers.ts";
 import { raw } from "./raw.ts";
 import { type RunningProxy, startProxy } from "./running-proxy.ts";
@@ -19,11 +20,12 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
   let running: RunningProxy;
   let port: number;
   let otherPort: number;
+  let metricsPort: number;
   let files: Record<string, string>;
   let settings: ProxySettings;
   const redirectTo = (port: number) => `http://127.0.0.1:${port}/oauth2/callback`;
   before(async () => {
-    [port, otherPort] = [await freePort(), await freePort()];
+    [port, otherPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
     issuer = await startOidcIssuer({
       clients: [
         { id: "mlflow", secret: "of-mlflow", redirectUris: [redirectTo(port), redirectTo(otherPort)] },
@@ -46,7 +48,8 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
       emailDomains: ["example.com"],
     };
     files = { [proxyFiles.issuerCa]: issuer.ca, [proxyFiles.clientSecret]: "of-mlflow" };
-    running = await startProxy({ port, proxy: { ...settings, authorization: { kubernetes: {} } }, files });
+    const proxy = { ...settings, authorization: { kubernetes: {} } };
+    running = await startProxy({ port, metricsPort, proxy, files });
   });
   after(async () => {
     await running?.stop();
@@ -92,6 +95,20 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
   test("a valid token with another e-mail domain is rejected", async () => {
     const answer = await raw(port, "GET", search, bearer(await issuer.token("bob", "mlflow")));
     assert.equal(answer.status, 403);
+    assert.deepEqual(running.forwarded(), []);
+  });
+
+  test("the port of the metrics serves them at any path, passes nothing on, and names no user", async () => {
+    await raw(port, "GET", search, bearer(await issuer.token("alice", "mlflow")));
+    assert.equal(running.forwarded().length, 1);
+    await refused(search, ["Authorization: Bearer x"]);
+    for (const path of ["/metrics", "/", search, "/oauth2/sign_in", "/oauth2/auth", "/ping"]) {
+      const { status, body } = await raw(metricsPort, "GET", path, bearer(await issuer.token("alice", "mlflow")));
+      assert.equal(status, 200);
+      for (const name of proxyMetrics) assert.match(body, new RegExp(`^${name}(\\{| )`, "m"));
+      assert.match(body, /^oauth2_proxy_requests_total\{code="401"\} [1-9]/m);
+      assert.doesNotMatch(body, /alice|example\.com|mlflow/);
+    }
     assert.deepEqual(running.forwarded(), []);
   });
 

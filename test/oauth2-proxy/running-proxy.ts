@@ -39,6 +39,8 @@ export interface ProxyOptions {
   readonly files: Readonly<Record<string, string>>;
   /** The URL of its port, for `redirectURL`. */
   readonly port?: number;
+  /** `spec.monitoring`, with its metrics at this port. */
+  readonly metricsPort?: number;
   /** `spec.server.tls`. */
   readonly certificate?: Certificate;
   /** The variables that pods have from Secrets. */
@@ -48,7 +50,7 @@ export interface ProxyOptions {
 /** Starts it, and waits until it answers. Throws with its last output if it exits. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { proxy, exposure, files, port = await freePort(), certificate } = options;
-  const { env = {} } = options;
+  const { env = {}, metricsPort } = options;
   const directory = await mkdtemp(join(tmpdir(), "mlflow-operator-proxy-"));
   const passed: ForwardedRequest[] = [];
   const upstream = createServer((incoming, outgoing) => {
@@ -73,11 +75,18 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   }
   // Only addresses and the paths of files differ from pods.
   const tls = certificate && { server: { tls: { certificateSecretRef: { name: "tls" } } } };
-  const spec = { authentication: { oauth2Proxy: proxy }, ...tls, ...(exposure !== undefined && { exposure }) };
+  const monitored = metricsPort !== undefined && { monitoring: { namespace: "monitoring" } };
+  const spec = {
+    authentication: { oauth2Proxy: proxy },
+    ...tls,
+    ...(exposure !== undefined && { exposure }),
+    ...monitored,
+  };
   const model = resolve(inputs(server(spec)));
   const args = (model.proxy === undefined ? [] : proxyArguments(model, model.proxy)).map((argument) =>
     argument
       .replace("0.0.0.0:4180", `127.0.0.1:${port}`)
+      .replace("0.0.0.0:44180", `127.0.0.1:${metricsPort}`)
       .replace("127.0.0.1:5000", `127.0.0.1:${upstreamPort}`)
       .replace("/etc/oauth2-proxy", `${directory}/etc/oauth2-proxy`)
       .replaceAll("$$(", "$("),
