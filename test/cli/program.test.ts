@@ -1,8 +1,35 @@
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { runCommand } from "../support/command-line.ts";
 
+/** The commands of the command line in code blocks and inline code of a page, without their comments and pipes. */
+function commandsIn(page: string): string[] {
+  const text = readFileSync(page, "utf8").replaceAll(/\\\n\s*/g, " ");
+  const called =
+    /(?:^ *|`|npm exec -- |&& |[|(] *)(?:npm exec -- )?(?:mlflow-operator|kubectl mlflow) ([^`|>&;#)\n]+)/gm;
+  return [...text.matchAll(called)].map(([, command = ""]) => command.trim());
+}
+
 describe("the command line", () => {
+  test("has the commands and options that the pages use", async () => {
+    const helpOf = new Map<string, string>();
+    let found = 0;
+    for (const page of globSync(["README.md", "docs/*.md"]))
+      for (const command of commandsIn(page)) {
+        const [name = "", ...words] = command.split(/\s+/);
+        // The options of `run` are the settings of the operator, which this folder does not import.
+        if (name === "run" || !/^[a-z-]+$/.test(name)) continue;
+        if (!helpOf.has(name)) helpOf.set(name, (await runCommand([name, "--help"])).stdout);
+        const help = helpOf.get(name) ?? "";
+        assert.notEqual(help, "", `${page}: there is no command ${name}: ${command}`);
+        found++;
+        for (const [option] of words.join(" ").matchAll(/(?<=^|\s)--?[a-zA-Z][-a-zA-Z]*/g))
+          assert.match(help, new RegExp(`^ *(?:-\\w, )?(?:${option})\\b|^ *${option},`, "m"), `${page}: ${command}`);
+      }
+    assert.ok(found > 20, `${found} commands`);
+  });
+
   test("reports wrong usage in one line with a suggestion, and exits 2", async () => {
     for (const [args, says] of [
       [["rendr"], "mlflow-operator: unknown command 'rendr'. Did you mean render? See 'mlflow-operator --help'.\n"],
