@@ -4,7 +4,7 @@ import { messageOf } from "./kube/errors.ts";
 import { addSettings, type Settings, settings, settingsOf, userEnvironment } from "./settings.ts";
 import { version } from "./version.ts";
 
-// A reader that ends early, such as `head`, closes the pipe: the rest of the output is not wanted.
+// A reader that ends early, such as `head`, closes the pipe: the rest of the output is not needed.
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit();

@@ -57,7 +57,7 @@ class Unavailable(Exception):
 
 
 class VerifiedTls(Tls):  # type: ignore[misc]
-    """TLS with Python's verification, including the host name; ldap3 verifies host names by rules of its own."""
+    """TLS with Python's verification, including the host name; ldap3 verifies host names by its own rules."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE)

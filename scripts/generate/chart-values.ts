@@ -42,7 +42,7 @@ ${rows.join("\n")}
   return { path: `${folder}/README.md`, content };
 }
 
-/** The values of the file in their order: those with a comment of their own, and all that are not maps. */
+/** The values of the file in their order: those with their own comment, and all that are not maps. */
 function valuesIn(text: string): Value[] {
   const presets = load(text);
   const values: Value[] = [];

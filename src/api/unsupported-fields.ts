@@ -8,8 +8,7 @@ const checked = new WeakMap<object, readonly string[]>();
 
 /**
  * The parts of a spec that this operator does not know: fields, members of unions, values of enums and types, each as a path with the
- * value. The API server admits such a spec where its CustomResourceDefinition is newer than the operator, and an older one
- * takes fields away, which can leave a union without a member.
+ * value. The API server admits such a spec where its CustomResourceDefinition is newer than the operator, and an older one removes fields, which can leave a union without a member.
  */
 export function unsupportedFields(kind: KnownKind, spec: unknown): readonly string[] {
   if (typeof spec !== "object" || spec === null) return ["spec is missing"];

@@ -20,7 +20,7 @@ export class CliCommand extends Command {
 
   override error(message: string): never {
     const [first = "", ...more] = message.replace(/^error: /, "").split("\n");
-    // A suggestion is in parentheses on a line of its own.
+    // A suggestion is in parentheses on a separate line.
     const suggestion = more.map((line) => `. ${line.replace(/^[(]/, "").replace(/[)]$/, "")}`).join("");
     throw new UsageError(first + suggestion, fullName(this));
   }

@@ -6,7 +6,7 @@ import type { Documents } from "./documents.ts";
 
 /** A workspace, as far as it is known without a cluster. */
 export interface OfflineWorkspace extends Workspace {
-  /** The namespace is not in the files: it is taken to exist, to be opted in, and to have the labels of the server's selector. */
+  /** The namespace is not in the files: it is assumed to exist, to have opted in, and to have the labels of the server's selector. */
   readonly isAssumed: boolean;
 }
 

@@ -1,6 +1,6 @@
 /** Shorter texts cost less memory than an entry in the map. */
 const shortest = 12;
-/** Longer texts have a map of their own: a few of them are in all pods, such as a compressed program. */
+/** Longer texts have a separate map: a few of them are in all pods, such as a compressed program. */
 const longest = 256;
 /** Limits for longer texts: characters of all of them, and of one. */
 const mostLong = 2 ** 20;

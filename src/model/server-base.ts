@@ -47,7 +47,7 @@ export interface ServerBase {
   readonly authorization: { readonly isByKubernetes: boolean; readonly usesSubjectAccessReview: boolean };
   /** The keys of sessions and encryption, and the Secret with them. */
   readonly session: { readonly secret: string; readonly isGenerated: boolean; readonly keys: SessionKeys };
-  /** Undefined if the spec references a Secret or MLflow has no users of its own. */
+  /** Undefined if the spec references a Secret or MLflow stores no users. */
   readonly generatedAdmin: Credentials | undefined;
   readonly network: NetworkSettings;
   /** Who gets metrics, and the ports; undefined without. */

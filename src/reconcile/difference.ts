@@ -95,7 +95,7 @@ function sameQuantity(a: unknown, b: unknown): boolean {
 }
 
 /**
- * Whether a binding refers to another role than wanted. The role of a binding is immutable, so it is deleted, and created again when
+ * Whether a binding refers to another role than the desired one. The role of a binding is immutable, so it is deleted, and created again when
  * the watch reports the deletion.
  */
 export function isOtherRole(live: Owned, manifest: Manifest): boolean {

@@ -32,7 +32,7 @@ export async function finalize(
       );
       return;
     }
-    // The watch reports when objects with finalizers are gone; objects in workspaces are deleted by their reconciliations.
+    // The watch reports when objects with finalizers are deleted; objects in workspaces are deleted by their reconciliations.
     if (left().length === 0 && cluster.granted(key).length === 0) await cluster.removeFinalizer(server);
   } catch (error) {
     const cause = failureCause(error, failing);

@@ -10,7 +10,7 @@ export interface HostConflict {
 
 /**
  * The first address of a server that another server has, preferring an address that this server already has. A server keeps the addresses in
- * its status, which users cannot write: otherwise an old server could take over the host of another one by a change of its spec. If both
+ * its status, which users cannot write: otherwise an old server could get the host of another one by a change of its spec. If both
  * servers have an address, or both request it, the older one gets it. A server that cannot have all its addresses gets none,
  * so it does not block the others.
  */

@@ -9,7 +9,7 @@ type Status = Pick<MlflowServerStatus | MlflowWorkspaceAccessStatus, "conditions
 
 /**
  * The Events for a change of the status of an MlflowServer, in the order of the lifecycle. They depend on the two statuses only, so a
- * restart of the operator neither repeats nor invents one, and equal statuses have none.
+ * restart of the operator neither repeats nor adds one, and equal statuses have none.
  */
 export function serverEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
   return [

@@ -26,7 +26,7 @@ export interface Mesh {
 
 /**
  * The mesh steps of the server, and of the listener for traces, which relies on the mesh alone: it runs only while all other steps are
- * verified, and is removed first when one is not. The policies that protect it stay until its pods are gone.
+ * verified, and is removed first when one is not. The policies that protect it stay until its pods are deleted.
  */
 export function meshOf(view: MeshView): Mesh {
   const mesh = serverMesh(view);

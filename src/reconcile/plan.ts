@@ -333,7 +333,7 @@ function withoutShrinking(manifest: Manifest, live: Owned): Manifest {
 }
 
 /**
- * Deletions of owned objects that are no longer wanted. Jobs have their own rules, generated Secrets and volumes are kept, and the mesh is
+ * Deletions of owned objects that are no longer needed. Jobs have their own rules, generated Secrets and volumes are kept, and the mesh is
  * removed one step at a time.
  */
 function obsolete(wanted: readonly Manifest[], observed: ObservedState): Step[] {

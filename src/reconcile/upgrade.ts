@@ -29,7 +29,7 @@ export interface Waiting {
   readonly againInSeconds: number;
 }
 
-/** Seconds for which a server that is no canary waits for others to report that they wait. */
+/** Seconds for which a server that is not the canary waits for others to report that they wait. */
 const canaryWaitSeconds = 15;
 /** Seconds after which a stalled server, and any server, that was not ready before the change no longer counts as updating. */
 const reportSeconds = 60;

@@ -4,7 +4,7 @@ import type { HorizontalPodAutoscaler } from "../kube/manifests.ts";
 import { ownedMetadata } from "../model/metadata.ts";
 import { serverContainer } from "./deployment.ts";
 
-/** A pod needs CPU while it starts, which is no load: usage must last as long before pods are added. */
+/** A pod needs CPU while it starts, which is not load: usage must last as long before pods are added. */
 const scaleUpWindow = 60;
 
 /**

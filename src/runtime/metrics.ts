@@ -8,7 +8,7 @@ export type ControllerName = "mlflowserver" | "workspace";
 
 /** The metrics of the operator. Those that controller-runtime and client-go have, too, have the same names and labels here. */
 export interface Metrics {
-  /** Counts a reconciliation by how it ended: `requeue_after` if it asked for another one after a time. */
+  /** Counts a reconciliation by how it ended: `requeue_after` if it requested another one after a time. */
   readonly reconciled: (controller: ControllerName, result: "success" | "requeue_after" | "error") => void;
   readonly reconcileSeconds: Histogram<"controller">;
   /** Counts a request to the API server; status 0 means that no response arrived. */

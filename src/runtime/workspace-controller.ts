@@ -46,7 +46,7 @@ const reportedRetrySeconds = 4;
 /** Minimum interval of notifying a server, so that a thousand new workspaces are not a thousand status writes. */
 const notifyMilliseconds = 1000;
 
-/** Reconciles each namespace that a change affects, in a queue of its own. Changes of pods do not enqueue workspaces. */
+/** Reconciles each namespace that a change affects, in a separate queue. Changes of pods do not enqueue workspaces. */
 export function workspaceController(options: WorkspaceControllerOptions): WorkspaceController {
   const { log, metrics } = options;
   const states = new Map<string, WorkspaceState>();

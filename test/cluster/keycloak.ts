@@ -48,7 +48,7 @@ async function fetchArchive(directory: string, archive: string, report: Report):
   const draft = await mkdtemp(join(directory, "draft-"));
   report(`keycloak ${version}: fetching it from Maven Central, once`);
   try {
-    // A repository of its own: the archive is otherwise kept twice.
+    // A separate repository: the archive is otherwise kept twice.
     const options = ["--batch-mode", "--quiet", `-Dmaven.repo.local=${join(draft, "repository")}`];
     const copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
     const artifact = `-Dartifact=org.keycloak:keycloak-quarkus-dist:${version}:zip`;

@@ -3,7 +3,7 @@ import { type RequestOptions, request } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** In a file of its own, so that the check does not import a container client. */
+/** In a separate file, so that the check does not import a container client. */
 export const k3sImage = "rancher/k3s:v1.36.1-k3s1";
 
 /** Returns the URL of a Docker engine: `DOCKER_HOST`, otherwise the sockets of Docker, rootless Docker and Docker Desktop. */

@@ -9,7 +9,7 @@ const name = "in-files";
 
 /**
  * In the server's pod, which has the store's credentials: uploads a small file, one that the server sends to the store in parts, and one that
- * the client sends in parts to presigned URLs, with MLflow's own client; fetches them again; asks the store for what it has.
+ * the client sends in parts to presigned URLs, with MLflow's own client; fetches them again; lists the objects of the store.
  */
 const program = `
 import json, os, pathlib, sys, tempfile

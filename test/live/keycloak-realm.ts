@@ -1,4 +1,4 @@
-/** A realm as the comments of examples/oidc-keycloak.yaml and examples/keycloak-collector.yaml ask for it. */
+/** A realm as the comments of examples/oidc-keycloak.yaml and examples/keycloak-collector.yaml need it. */
 
 export const realm = "ml";
 

@@ -50,7 +50,7 @@ function narrowed(url: string, namespace: string): string {
   const collection = /^(\/api\/v1|\/apis\/[^/]+\/[^/]+)\/([a-z]+)$/.exec(pathname);
   const [, root, plural] = collection ?? [];
   if (root === undefined || plural === undefined || plural === "namespaces") return url;
-  // Few tests create them, for servers of their own.
+  // Few tests create them, for their own servers.
   if (plural === "mlflowworkspaceaccesses") return url;
   if (["clusterrolebindings", "rolebindings"].includes(plural)) {
     const own = `${label.serverNamespace}=${namespace}`;

@@ -1,4 +1,4 @@
-"""Sends the requests that come as JSON by standard input, each on a connection of its own, with paths as they are written.
+"""Sends the requests that come as JSON by standard input, each on a separate connection, with paths as they are written.
 
 Prints the result of each: a status, `refused` if the mesh denied it, `none` without an answer.
 """

@@ -42,7 +42,7 @@ export interface State {
   readonly lastRuns: Readonly<Record<string, string>>;
   readonly clock: number;
   readonly nextUid: number;
-  /** The actions that lead to this state. */
+  /** The actions that result in this state. */
   readonly path: readonly string[];
 }
 

@@ -172,7 +172,7 @@ function simulate(seed: number): void {
         return { ...member, marker: applied, isComplete: false, isCanary: false, waitingSince: undefined };
       }
       if (member.isComplete) return member;
-      // Now and then one needs a person, who repairs it.
+      // At random, a server needs a repair by an administrator.
       if (!isStalled && below(4) === 0) return { ...member, isStalled: true };
       return { ...member, isStalled: false, isComplete: true, isCanary: true };
     }

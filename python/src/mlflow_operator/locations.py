@@ -94,7 +94,7 @@ class Roots:
         return any(is_below(parts, root) and self.is_of(path[len(root[2]) :], workspace) for root in self.roots)
 
     def is_of(self, path: Sequence[str], workspace: str | None) -> bool:
-        """Whether a path below a root is of this workspace. The default workspace has no folder of its own."""
+        """Whether a path below a root is of this workspace. The default workspace has no separate folder."""
         if not self.has_workspaces or workspace is None:
             return True
         if workspace == "default" and path[:1] != ["workspaces"]:
@@ -266,7 +266,7 @@ def install(extra: Sequence[str] = ()) -> None:
             lambda original: lambda source: original(source) or is_in_a_store(source),
         )
     else:
-        # MLflow before 3.17 does not ask whether the artifacts of a store are those of the run or model that the request names.
+        # MLflow before 3.17 does not check whether the artifacts of a store are those of the run or model that the request names.
         store = handlers._get_tracking_store
         replace(handlers, "_validate_source_run", within("runs", lambda run: store().get_run(run).info.artifact_uri))
         replace(
@@ -311,5 +311,5 @@ def within(scheme: str, root_of: Callable[[str], str]) -> Callable[[Callable[...
 
 
 def is_in_a_store(source: str) -> bool:
-    """A source that must be an artifact of the run or model that the request names, as MLflow asks of its own scheme."""
+    """A source that must be an artifact of the run or model that the request names, as MLflow requires for its own scheme."""
     return urlsplit(source).scheme not in ("", "file", *RESOLVED)

@@ -46,7 +46,7 @@ class Decision:
 
     #: Whether it used a cached value.
     uses_memory: bool = False
-    #: The names of the users whose grants are asked for, by their ids.
+    #: The names of the users whose grants are read, by their ids.
     names: dict[int, str] = field(default_factory=dict)
 
 
@@ -409,7 +409,7 @@ def cache_lists(auth: Any, memory: Memory) -> None:
     for table in tables:
         for key, handler in table.items():
             table[key] = filters.get(handler, handler)
-    # MLflow allows a request without a decision of its own if one of these functions filters its response.
+    # MLflow allows a request without a separate decision if one of these functions filters its response.
     alone = auth._SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS
     auth._SELF_AUTHORIZING_AFTER_REQUEST_HANDLERS = frozenset(filters.get(each, each) for each in alone)
 

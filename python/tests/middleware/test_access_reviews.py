@@ -172,7 +172,7 @@ class Decisions(unittest.TestCase):
         self.assertEqual(len(api.reviews), 4)
 
     def test_a_hundred_threads_at_once_send_one_review(self) -> None:
-        """As MLflow's GraphQL resolvers ask, in threads."""
+        """In threads, as MLflow's GraphQL resolvers do."""
         api.delay = {"ada": 0.3}
         identity = core._RequestIdentity(token="ada", user="ada")
         with ThreadPoolExecutor(100) as threads:

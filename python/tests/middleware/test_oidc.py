@@ -99,7 +99,7 @@ class Answer:
 
 
 def call(path: str, method: str = "GET", body: Any = None, host: str = "mlflow.example.com", **headers: str) -> Answer:
-    """Asks the application, which is not served by anything."""
+    """Sends a request to the application, without a server."""
     target, _, query = path.partition("?")
     sent = {"host": host, "content-type": "application/json", **headers}
     scope = {

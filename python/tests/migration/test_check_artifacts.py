@@ -158,7 +158,7 @@ class OfTheStore(unittest.TestCase):
         left = {"s3": "DELETE /models/a/b/.mlflow-operator-check", "gs": "DELETE /session", "wasbs": "comp=block"}
         for scheme in LOCATIONS:
             self.assertIsNone(self.reason(scheme, environment(scheme)), scheme)
-            # Google's client reads the bucket's metadata in a thread of its own, at any time.
+            # Google's client reads the bucket's metadata in a separate thread, at any time.
             self.assertTrue(any(left[scheme] in each for each in ASKED), (scheme, ASKED))
 
     def test_answers_with_an_error(self) -> None:

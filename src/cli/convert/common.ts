@@ -66,7 +66,7 @@ export function setPod({ values, draft }: ConversionContext, keys: Readonly<Reco
   }
 }
 
-/** Variables that have a field of their own. */
+/** Variables that have their own field. */
 const fieldsOfVariables: Readonly<Record<string, string>> = {
   MLFLOW_S3_ENDPOINT_URL: "artifactStore.s3.endpointURL",
   AWS_DEFAULT_REGION: "artifactStore.s3.region",
@@ -80,7 +80,7 @@ const fieldsOfVariables: Readonly<Record<string, string>> = {
 const looksSecret =
   /PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|CONNECTION_?STRING|_KEY$|_DSN$|_URI$/iu;
 
-/** Environment variables, each with the key at which its value is: a field of its own, `server.env`, or a report of why not. */
+/** Environment variables, each with the key at which its value is: its own field, `server.env`, or a report of why not. */
 export function setEnvironment(
   context: ConversionContext,
   variables: readonly (readonly [name: string, source: Values, key: string])[],

@@ -1,4 +1,4 @@
-/** Helm values: what `helm get values` prints, and what people keep in values files. */
+/** Helm values: what `helm get values` prints, and the content of values files. */
 export type Value = string | number | boolean | null | readonly Value[] | Values;
 
 export interface Values {
@@ -9,7 +9,7 @@ export function isValues(value: unknown): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** One value that is set, with the keys that lead to it; an index of a list is a number. */
+/** One value that is set, with its path of keys; an index of a list is a number. */
 export interface Leaf {
   readonly path: readonly (string | number)[];
   readonly value: Value;

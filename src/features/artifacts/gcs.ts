@@ -35,7 +35,7 @@ export function gcsStorage(gcs: NonNullable<ArtifactStore["gcs"]>): ArtifactStor
   };
 }
 
-/** Kinds of credentials that need no person and no program: those of service accounts, and of Workload Identity Federation. */
+/** Kinds of credentials that need neither interaction nor a program: those of service accounts, and of Workload Identity Federation. */
 const types = ["service_account", "external_account", "impersonated_service_account"];
 
 /** MLflow uses an anonymous client if it cannot read the file. */

@@ -25,7 +25,7 @@ export interface AuthenticationMethod {
   readonly problems: (content: SecretContent) => string[];
   /** The keys of the Secret for sessions that it needs in addition to those of MLflow. */
   readonly sessionKeys: readonly string[];
-  /** The first administrator; undefined if MLflow has no users of its own. */
+  /** The first administrator; undefined if MLflow stores no users. */
   readonly administrator?: (server: string) => Administrator;
   /** What the method adds to the pods of a server, and the database of its users. */
   readonly pod: (base: ServerBase, database: Database) => Authentication;

@@ -29,7 +29,7 @@ export function authenticationMethod({
   );
 }
 
-/** Returns the first administrator of a server; undefined if MLflow has no users of its own. */
+/** Returns the first administrator of a server; undefined if MLflow stores no users. */
 export function administratorOf({
   metadata,
   spec,

@@ -55,8 +55,7 @@ function workspaceVariables(workspaces: ServerBase["workspaces"]): V1EnvVar[] {
 }
 
 /**
- * Returns the files that Kubernetes' Python client requires in a pod: the API server's CA bundle, and a token. If the server
- * makes no requests of its own, the token has an audience that the API server rejects.
+ * Returns the files that Kubernetes' Python client requires in a pod: the API server's CA bundle, and a token. If the server itself makes no requests, the token has an audience that the API server rejects.
  */
 function apiServer(hasOwnRequests: boolean): Mounted {
   const serviceAccountToken = {

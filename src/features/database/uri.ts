@@ -17,7 +17,7 @@ export function uriDatabase({ name: secretName, key }: SecretKey, { path }: Plac
     uri,
     uriVariable: (name) => fromSecret(name, secretName, key),
     migrationVariables: (prefix) => [fromSecret(`${prefix}_DATABASE_URI`, secretName, key)],
-    // The port is in the Secret: a rule of the CRD asks for networkPolicy.egress.ports.
+    // The port is in the Secret: a rule of the CRD requires networkPolicy.egress.ports.
     egressPorts: () => [],
     problems: (content) => {
       const problem = problemOf(uri(content));

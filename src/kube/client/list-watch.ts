@@ -25,7 +25,7 @@ export interface Resource {
   readonly isCustom?: boolean;
   /** What is kept of an object; default: all of it. */
   readonly transform?: <T extends KubeObject>(object: T) => T;
-  /** The cluster may not have the resource. That is not a failure; it is requested again while it is wanted. */
+  /** The cluster may not have the resource. That is not a failure; it is requested again while a server needs it. */
   readonly optional?: { readonly isWanted: () => boolean };
 }
 
@@ -370,13 +370,13 @@ export class ListWatch<T extends KubeObject = KubeObject> {
     return delay;
   }
 
-  /** The delay while the cluster does not have the this.#resource. */
+  /** The delay while the cluster does not have the resource. */
   #restMilliseconds(): number {
     return timerMilliseconds(jittered(this.#timing.backoff.longest));
   }
 
   /**
-   * Whether discovery this.#lists a resource after a 404: a starting API server, or a proxy in front of
+   * Whether discovery lists a resource after a 404: a starting API server, or a proxy in front of
    * it, can return 404 for a moment. False without permission to read discovery; then the elapsed time decides.
    */
   async #isServed(): Promise<boolean> {
@@ -401,7 +401,7 @@ export class ListWatch<T extends KubeObject = KubeObject> {
   }
 
   /**
-   * The cluster does not have the this.#resource. Cached objects stay until a later 404 confirms that, since
+   * The cluster does not have the resource. Cached objects stay until a later 404 confirms that, since
    * servers without them would be changed and restarted. There is no event when the definition is created. Discovery is requested only if it
    * can change the decision: at the start most clusters do not have kinds that no server needs.
    */

@@ -183,7 +183,7 @@ function idOf({ metadata }: KubeObject): string {
 
 /**
  * Resource versions are compared only between objects of one kind, where they are increasing integers (Kubernetes, "API
- * concepts: resource versions"). If they are not integers, each comparison is false and only the watch counts.
+ * concepts: resource versions"). If they are not integers, each comparison is false and only the watch is used.
  */
 function versionOf({ metadata }: KubeObject): number {
   return Number(metadata.resourceVersion);

@@ -39,7 +39,7 @@ function policyOfPods(
 }
 
 /**
- * Returns the policy that denies all traffic to the pods except from the waypoint and for metrics, so pod IPs and other Services are no bypass. A
+ * Returns the policy that denies all traffic to the pods except from the waypoint and for metrics, so clients cannot bypass it by pod IPs or other Services. A
  * DENY, so no other policy can widen it. It has no paths: ztunnel skips rules with HTTP attributes, which would allow all clients.
  */
 export function denyBypass(server: MlflowServer): AuthorizationPolicy {
@@ -56,7 +56,7 @@ export function allowFromWaypoint(server: MlflowServer): AuthorizationPolicy {
 
 /**
  * Returns the policy that denies all clients of the listener except the writers. A DENY, so no other policy can widen it; with
- * identities only, so ztunnel and sidecars enforce it in the same way, and no path trick bypasses it. Never without writers: a rule
+ * identities only, so ztunnel and sidecars enforce it in the same way, and no spelling of a path bypasses it. Never without writers: a rule
  * without principals matches all clients.
  */
 export function denyNonWriters(server: MlflowServer): AuthorizationPolicy {

@@ -9,8 +9,7 @@ import { oneAtATime } from "../pod-disruption-budget.ts";
 const useWaypoint = "istio.io/use-waypoint";
 
 /**
- * Returns the Gateway of a waypoint for this server only, so that a policy on it applies to no other server. Its pods have
- * labels of their own: by default they inherit those of the Gateway, which select the server's pods.
+ * Returns the Gateway of a waypoint for this server only, so that a policy on it applies to no other server. Its pods have separate labels: by default they inherit those of the Gateway, which select the server's pods.
  */
 export function waypoint(server: MlflowServer): Gateway {
   const { name } = server.metadata;

@@ -8,7 +8,7 @@ import { temporaryPath, tlsPath } from "./volumes.ts";
 
 /**
  * The environment of the MLflow container. Everything that decides who is allowed access, where data goes or what code is
- * loaded is set explicitly, if only to be empty, so that an image with variables of its own changes none of it.
+ * loaded is set explicitly, if only to be empty, so that variables of the image change none of it.
  */
 export function environment(model: ServerModel): V1EnvVar[] {
   const { process, proxy, session } = model;

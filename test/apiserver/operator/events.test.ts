@@ -72,7 +72,7 @@ describe("the Events of a server", { skip: onK3s() }, () => {
     await stage.apply(server("mlflow", onPostgresql, { "spec.hibernate": true }));
     await eventually(async () => assert.equal((await eventsOf(stage)).at(-1)?.reason, "Hibernated"));
     await stage.quiet();
-    // The change of the labels above is undone with it, in a rollout of its own.
+    // The change of the labels above is undone with it, in a separate rollout.
     const reasons = (await eventsOf(stage)).slice(expected.length).map(({ reason }) => reason);
     assert.deepEqual(
       reasons.filter((reason) => !reason.startsWith("Rollout")),

@@ -83,7 +83,7 @@ describe("mlflow-operator doctor", { skip: onK3s() }, () => {
     await stage.objects.create("Secret", databaseSecret);
     await stage.apply(server("mlflow", onPostgresql));
     await stage.ready();
-    // The endpoints and the Lease have writers of their own.
+    // The endpoints and the Lease have other writers.
     const { of } = await eventually(async () => {
       const found = await doctorOf(stage);
       for (const check of ["Conditions", "Generation", "Pods", "References", "Pod Security", "Network policies"])
