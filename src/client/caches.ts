@@ -17,7 +17,7 @@ import { cachedObject, cachedServer, isExpected } from "./cached-object.ts";
 import { hostIndex } from "./host-index.ts";
 import { byNamespace, byServer, namespaceEntry, serverEntry, serverKeyOf } from "./indexes.ts";
 import { type OtherResources, otherResources } from "./other-resources.ts";
-import { type References, references } from "./references.ts";
+import { References } from "./references.ts";
 import { trimmed } from "./trimmed.ts";
 import { isOtherServer, type WorkspaceCache, workspaceCache } from "./workspace-cache.ts";
 
@@ -202,11 +202,11 @@ export function caches(options: CachesOptions): Caches {
     };
   }
 
-  const secrets = references<Secret>({
+  const secrets = new References<Secret>({
     fetch: fetched("Secret"),
     changed: onServer,
   });
-  const configMaps = references<ConfigMap>({
+  const configMaps = new References<ConfigMap>({
     fetch: fetched("ConfigMap"),
     changed: onServer,
   });

@@ -3,7 +3,7 @@ import type { ImageDigests } from "../api/images.ts";
 import type { Probe } from "../client/prober.ts";
 import { apiClient } from "../kube/client/api-client.ts";
 import type { CredentialSource } from "../kube/client/credentials.ts";
-import { type Fence, leaseFence } from "../kube/client/fence.ts";
+import { type Fence, LeaseFence } from "../kube/client/fence.ts";
 import { LeaderElection } from "../kube/client/leader-election.ts";
 import type { ListWatchTiming } from "../kube/client/timing.ts";
 import { controller } from "./controller.ts";
@@ -69,7 +69,7 @@ function revisionOf(options: OperatorOptions): string {
 /** Starts an operator. Rejects if the health port is not available; an unreachable cluster is retried. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
   const { log } = options;
-  const fence = options.leaderElection ? leaseFence() : undefined;
+  const fence = options.leaderElection ? new LeaseFence() : undefined;
   const connect = (fenced: Fence | undefined) =>
     apiClient({
       credentials: options.credentials,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type ReferenceLimits, references } from "../../src/client/references.ts";
+import { type ReferenceLimits, References } from "../../src/client/references.ts";
 import type { ConfigMap } from "../../src/kube/manifests.ts";
 import { type Key, type KubeObject, keyText } from "../../src/kube/object.ts";
 
@@ -16,7 +16,7 @@ function secret(version: number, name = "db"): KubeObject {
 function fixture() {
   const notifications: string[] = [];
   const fetches: { resolve(object: KubeObject | undefined): void; reject(error: Error): void }[] = [];
-  const all = references<KubeObject>({
+  const all = new References<KubeObject>({
     fetch: () => {
       const { promise, resolve, reject } = Promise.withResolvers<KubeObject | undefined>();
       fetches.push({ resolve, reject });
@@ -215,7 +215,7 @@ describe("the cached part of a content", () => {
   });
   const source = (limits?: ReferenceLimits) => {
     const fetched: string[] = [];
-    const all = references<ConfigMap>({
+    const all = new References<ConfigMap>({
       fetch: async (_namespace, name) => {
         fetched.push(name);
         return large(5, name);

@@ -5,7 +5,7 @@ import { type CredentialSource, type Credentials, sameTls } from "./credentials.
 import { type Answer, exchange, LineRejected, type Lines, type Outgoing, stale } from "./exchange.ts";
 import { failureOf, isUntrustedCertificate, rejectionOf } from "./failure.ts";
 import type { Fence } from "./fence.ts";
-import { type ListItems, listItems } from "./list-items.ts";
+import { ListItems } from "./list-items.ts";
 
 export interface Call {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -62,49 +62,86 @@ const defaultTimeoutSeconds = 30;
 
 /** Returns a client that uses HTTP/1.1 over a few persistent connections. */
 export function apiClient(options: ApiClientOptions): ApiClient {
-  let open: { readonly connections: Connections; readonly credentials: Credentials } | undefined;
-  let closed = false;
+  return new HttpClient(options);
+}
 
-  async function connect(): Promise<{ connections: Connections; credentials: Credentials }> {
-    const credentials = await options.credentials.current();
-    if (closed) throw new Error("The client is closed.");
+class HttpClient implements ApiClient {
+  readonly #options: ApiClientOptions;
+  #open: { readonly connections: Connections; readonly credentials: Credentials } | undefined;
+  #isClosed = false;
+
+  constructor(options: ApiClientOptions) {
+    this.#options = options;
+  }
+
+  request<T>(call: Call): Promise<T> {
+    return this.#counted(call, () => this.#send(call, call.timeoutSeconds ?? defaultTimeoutSeconds));
+  }
+
+  list<T, P>(call: Call, onItem: (item: T, bytes: number) => void): Promise<P> {
+    let items: ListItems | undefined;
+    const splitter = (onPart: (part: string) => void) => {
+      const started = new ListItems(onPart);
+      items = started;
+      return (chunk: Buffer) => started.take(chunk);
+    };
+    const onLine = (text: string) => onItem(JSON.parse(text), text.length);
+    return this.#counted(call, async () => {
+      const answer = await this.#send(call, call.timeoutSeconds ?? defaultTimeoutSeconds, { onLine, splitter });
+      return { ...answer, body: Buffer.from(items?.frame() ?? "") };
+    });
+  }
+
+  async stream(call: Call, idleSeconds: number, onLine: (line: string) => void, onOpen?: () => void): Promise<void> {
+    await this.#send(call, idleSeconds, { onLine, onOpen });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#open !== undefined) destroy(this.#open.connections);
+  }
+
+  async #connect(): Promise<{ connections: Connections; credentials: Credentials }> {
+    const credentials = await this.#options.credentials.current();
+    if (this.#isClosed) throw new Error("The client is closed.");
     const { server, tls } = credentials;
+    const open = this.#open;
     if (open !== undefined && open.credentials.server.href === server.href && sameTls(open.credentials.tls, tls)) {
       return { connections: open.connections, credentials };
     }
     if (open !== undefined) drain(open.connections);
-    open = { connections: connections(server.protocol, tls), credentials };
-    return open;
+    this.#open = { connections: connections(server.protocol, tls), credentials };
+    return this.#open;
   }
 
-  async function send(call: Call, limitSeconds: number, lines?: Lines): Promise<Answer> {
+  async #send(call: Call, limitSeconds: number, lines?: Lines): Promise<Answer> {
     try {
-      const { connections, credentials } = await connect();
+      const { connections, credentials } = await this.#connect();
       const isWatch = lines !== undefined && lines.splitter === undefined;
       const agent = isWatch ? connections.watches : connections.calls;
-      const fence = call.method === "GET" ? undefined : options.fence;
-      const outgoing = { ...outgoingOf(call, credentials, options.userAgent, agent, limitSeconds), fence };
+      const fence = call.method === "GET" ? undefined : this.#options.fence;
+      const outgoing = { ...outgoingOf(call, credentials, this.#options.userAgent, agent, limitSeconds), fence };
       // Each attempt uses one of the persistent connections, so the last attempt has a new one.
       for (let attempts = call.method === "POST" ? 1 : maxCalls + 1; attempts > 0; attempts--) {
         const answer = await exchange(outgoing, lines);
         if (answer === stale) continue;
-        if (answer.status >= 300) throw rejected(call, rejectionOf(answer));
+        if (answer.status >= 300) throw this.#rejected(call, rejectionOf(answer));
         return answer;
       }
       throw new Error("The API server closed the connection.");
     } catch (error) {
       if (error instanceof LineRejected) throw error.cause;
-      throw error instanceof ApiError ? error : rejected(call, failureOf(error, limitSeconds));
+      throw error instanceof ApiError ? error : this.#rejected(call, failureOf(error, limitSeconds));
     }
   }
 
-  function rejected(call: Call, failure: ApiFailure): ApiError {
-    if (failure.status === 401 || isUntrustedCertificate(failure)) options.credentials.rejected();
+  #rejected(call: Call, failure: ApiFailure): ApiError {
+    if (failure.status === 401 || isUntrustedCertificate(failure)) this.#options.credentials.rejected();
     return new ApiError(call.method, call.path, failure);
   }
 
   /** Reports the call to `onCall`, whether it succeeds or fails. */
-  async function counted(call: Call, exchanged: () => Promise<Answer>): Promise<ReturnType<typeof JSON.parse>> {
+  async #counted(call: Call, exchanged: () => Promise<Answer>): Promise<ReturnType<typeof JSON.parse>> {
     const started = performance.now();
     let status = 0;
     try {
@@ -116,32 +153,9 @@ export function apiClient(options: ApiClientOptions): ApiClient {
       if (error instanceof ApiError) status = error.status;
       throw error;
     } finally {
-      options.onCall?.(call.method, status, (performance.now() - started) / 1000);
+      this.#options.onCall?.(call.method, status, (performance.now() - started) / 1000);
     }
   }
-
-  return {
-    request: (call) => counted(call, () => send(call, call.timeoutSeconds ?? defaultTimeoutSeconds)),
-    list: async <T, P>(call: Call, onItem: (item: T, bytes: number) => void): Promise<P> => {
-      let items: ListItems | undefined;
-      const splitter = (onPart: (part: string) => void) => {
-        items = listItems(onPart);
-        return items.take;
-      };
-      const onLine = (text: string) => onItem(JSON.parse(text), text.length);
-      return counted(call, async () => {
-        const answer = await send(call, call.timeoutSeconds ?? defaultTimeoutSeconds, { onLine, splitter });
-        return { ...answer, body: Buffer.from(items?.frame() ?? "") };
-      });
-    },
-    stream: async (call, idleSeconds, onLine, onOpen) => {
-      await send(call, idleSeconds, { onLine, onOpen });
-    },
-    close: () => {
-      closed = true;
-      if (open !== undefined) destroy(open.connections);
-    },
-  };
 }
 
 /** Returns the object at `path`, or undefined if it does not exist. Throws {@link ApiError} for other failures. */

@@ -53,78 +53,112 @@ export interface Lines {
  * {@link LineRejected}.
  */
 export function exchange(outgoing: Outgoing, lines?: Lines): Promise<Answer | typeof stale> {
-  return new Promise((resolve, reject) => {
-    const { protocol, options, body, signal } = outgoing;
-    const limitMilliseconds = timerMilliseconds(outgoing.limitSeconds);
-    const request = protocol === "http:" ? http.request(options) : https.request(options);
-    let answered = false;
-    let settled = false;
-    /** Node emits the error of a request that waits for a connection only after it has one. */
-    const giveUp = (error: Error) => {
-      fail(error);
-      request.destroy(error);
-    };
-    const overdue = () => giveUp(new Overdue());
+  return new Exchange(outgoing, lines).settled;
+}
+
+class Exchange {
+  readonly #outgoing: Outgoing;
+  readonly #lines: Lines | undefined;
+  readonly #request: http.ClientRequest;
+  readonly #result = Promise.withResolvers<Answer | typeof stale>();
+  readonly #limitMilliseconds: number;
+  #timer: NodeJS.Timeout;
+  #isAnswered = false;
+  #isSettled = false;
+  readonly #unfence: (() => void) | undefined;
+
+  constructor(outgoing: Outgoing, lines: Lines | undefined) {
+    this.#outgoing = outgoing;
+    this.#lines = lines;
+    const { protocol, options, signal, fence } = outgoing;
+    this.#limitMilliseconds = timerMilliseconds(outgoing.limitSeconds);
+    this.#request = protocol === "http:" ? http.request(options) : https.request(options);
     const isWatch = lines !== undefined && lines.splitter === undefined;
-    const untilResponse = isWatch ? Math.min(limitMilliseconds, longestUntilResponse) : limitMilliseconds;
-    let timer = setTimeout(overdue, untilResponse);
-    const abort = () => giveUp(new Aborted());
-    const { fence } = outgoing;
-    const fenceOff = () => giveUp(new Fenced());
-    const unfence = fence?.onClose(fenceOff);
-    const finish = (settle: () => void) => {
-      if (settled) return;
-      settled = true;
-      clearTimeout(timer);
-      unfence?.();
-      signal?.removeEventListener("abort", abort);
-      settle();
-    };
-    const fail = (error: Error) => finish(() => reject(error));
-    request.on("error", (error) => {
-      if (!answered && request.reusedSocket && isReset(error)) finish(() => resolve(stale));
-      else fail(error);
+    const untilResponse = isWatch ? Math.min(this.#limitMilliseconds, longestUntilResponse) : this.#limitMilliseconds;
+    this.#timer = setTimeout(this.#overdue, untilResponse);
+    this.#unfence = fence?.onClose(this.#fenceOff);
+    this.#request.on("error", (error) => {
+      if (!this.#isAnswered && this.#request.reusedSocket && isReset(error))
+        this.#finish(() => this.#result.resolve(stale));
+      else this.#fail(error);
     });
-    request.on("response", (incoming) => {
-      answered = true;
-      const status = incoming.statusCode ?? 0;
-      if (lines !== undefined) {
-        clearTimeout(timer);
-        timer = setTimeout(overdue, limitMilliseconds);
-      }
-      const chunks: Buffer[] = [];
-      const split =
-        lines !== undefined && status === 200
-          ? (lines.splitter ?? lineSplitter)((line) => void (settled || lines.onLine(line)))
-          : undefined;
-      if (split !== undefined) lines?.onOpen?.();
-      incoming.on("data", (chunk: Buffer) => {
-        if (settled) return;
-        if (split === undefined) {
-          chunks.push(chunk);
-          return;
-        }
-        timer.refresh();
-        try {
-          split(chunk);
-        } catch (error) {
-          // Settle before the connection ends: if headers, lines and end arrived in one chunk, `end` is emitted next.
-          giveUp(new LineRejected("A line was rejected.", { cause: error }));
-        }
-      });
-      incoming.on("end", () => {
-        const { statusMessage = "", headers } = incoming;
-        finish(() => resolve({ status, statusText: statusMessage, headers, body: Buffer.concat(chunks) }));
-      });
-      incoming.on("error", fail);
-    });
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
-    if (fence === undefined) request.end(body);
-    else if (!fence.isOpen()) fenceOff();
+    this.#request.on("response", (incoming) => this.#receive(incoming));
+    signal?.addEventListener("abort", this.#abort, { once: true });
+    if (signal?.aborted) this.#abort();
+    this.#send();
+  }
+
+  get settled(): Promise<Answer | typeof stale> {
+    return this.#result.promise;
+  }
+
+  #send(): void {
+    const { body, fence } = this.#outgoing;
+    const send = () => void this.#request.end(body);
+    if (fence === undefined) send();
+    else if (!fence.isOpen()) this.#fenceOff();
     // Node sends no byte before `end`. The fence is checked after the connection is established, however long that takes.
-    else request.once("socket", (socket) => whenReady(socket, () => (fence.isOpen() ? request.end(body) : fenceOff())));
-  });
+    else
+      this.#request.once("socket", (socket) => whenReady(socket, () => (fence.isOpen() ? send() : this.#fenceOff())));
+  }
+
+  #receive(incoming: http.IncomingMessage): void {
+    this.#isAnswered = true;
+    const status = incoming.statusCode ?? 0;
+    if (this.#lines !== undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(this.#overdue, this.#limitMilliseconds);
+    }
+    const chunks: Buffer[] = [];
+    const split = status === 200 ? this.#splitter() : undefined;
+    if (split !== undefined) this.#lines?.onOpen?.();
+    incoming.on("data", (chunk: Buffer) => {
+      if (this.#isSettled) return;
+      if (split === undefined) {
+        chunks.push(chunk);
+        return;
+      }
+      this.#timer.refresh();
+      try {
+        split(chunk);
+      } catch (error) {
+        // Settle before the connection ends: if headers, lines and end arrived in one chunk, `end` is emitted next.
+        this.#giveUp(new LineRejected("A line was rejected.", { cause: error }));
+      }
+    });
+    incoming.on("end", () => {
+      const { statusMessage = "", headers } = incoming;
+      const body = Buffer.concat(chunks);
+      this.#finish(() => this.#result.resolve({ status, statusText: statusMessage, headers, body }));
+    });
+    incoming.on("error", this.#fail);
+  }
+
+  /** Delivers the parts of a successful response; undefined if it is read as a whole. */
+  #splitter(): LineSplitter | undefined {
+    const lines = this.#lines;
+    return lines && (lines.splitter ?? lineSplitter)((line) => void (this.#isSettled || lines.onLine(line)));
+  }
+
+  readonly #overdue = () => this.#giveUp(new Overdue());
+  readonly #abort = () => this.#giveUp(new Aborted());
+  readonly #fenceOff = () => this.#giveUp(new Fenced());
+  readonly #fail = (error: Error) => this.#finish(() => this.#result.reject(error));
+
+  /** Node emits the error of a request that waits for a connection only after it has one. */
+  #giveUp(error: Error): void {
+    this.#fail(error);
+    this.#request.destroy(error);
+  }
+
+  #finish(settle: () => void): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    this.#unfence?.();
+    this.#outgoing.signal?.removeEventListener("abort", this.#abort);
+    settle();
+  }
 }
 
 /** Calls `send` when the socket is connected, so that bytes are sent without delay. */

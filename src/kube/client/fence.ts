@@ -10,14 +10,6 @@ export interface Fence {
   onClose(abort: () => void): () => void;
 }
 
-export interface LeaseFence extends Fence {
-  /** Allows writes for a number of seconds from a reading of {@link FenceClock.read}. */
-  extend(from: ClockReading, seconds: number): void;
-  /** Closes the fence immediately, until the next extension. Returns the number of aborted requests, whose outcome is unknown. */
-  close(): number;
-  readonly clock: FenceClock;
-}
-
 /** Two clocks: the monotonic clock can stop while a virtual machine is suspended; the wall clock can be set. */
 export interface ClockReading {
   readonly monotonic: number;
@@ -30,51 +22,54 @@ export interface FenceClock {
 
 const systemClock: FenceClock = { read: () => ({ monotonic: performance.now(), wall: Date.now() }) };
 
-/** Returns a closed fence. It closes when the time is over on either clock; a clock that is set forward costs one renewal. */
-export function leaseFence(clock: FenceClock = systemClock): LeaseFence {
-  const aborts = new Set<() => void>();
-  let until: ClockReading | undefined;
-  let timer: NodeJS.Timeout | undefined;
+/** A fence that is closed at first. It closes when the time is over on either clock; a clock that is set forward costs one renewal. */
+export class LeaseFence implements Fence {
+  readonly clock: FenceClock;
+  readonly #aborts = new Set<() => void>();
+  #until: ClockReading | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
-  function secondsLeft(): number {
-    if (until === undefined) return 0;
-    const { monotonic, wall } = clock.read();
-    return Math.min(until.monotonic - monotonic, until.wall - wall) / 1000;
+  constructor(clock: FenceClock = systemClock) {
+    this.clock = clock;
   }
 
-  function isOpen(): boolean {
-    return secondsLeft() > 0;
+  isOpen(): boolean {
+    return this.#secondsLeft() > 0;
   }
 
-  function close(): number {
-    until = undefined;
-    clearTimeout(timer);
-    timer = undefined;
-    const given = [...aborts];
-    aborts.clear();
+  /** Allows writes for a number of seconds from a reading of {@link FenceClock.read}. */
+  extend(from: ClockReading, seconds: number): void {
+    this.#until = { monotonic: from.monotonic + seconds * 1000, wall: from.wall + seconds * 1000 };
+    if (this.#timer === undefined) this.#watch();
+  }
+
+  /** Closes the fence immediately, until the next extension. Returns the number of aborted requests, whose outcome is unknown. */
+  close(): number {
+    this.#until = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const given = [...this.#aborts];
+    this.#aborts.clear();
     for (const abort of given) abort();
     return given.length;
   }
 
-  /** Uses one timer, however often the time is extended. */
-  function watch(): void {
-    timer = setTimeout(() => {
-      if (isOpen()) watch();
-      else close();
-    }, timerMilliseconds(secondsLeft())).unref();
+  onClose(abort: () => void): () => void {
+    this.#aborts.add(abort);
+    return () => void this.#aborts.delete(abort);
   }
 
-  return {
-    clock,
-    isOpen,
-    close,
-    extend: (from, seconds) => {
-      until = { monotonic: from.monotonic + seconds * 1000, wall: from.wall + seconds * 1000 };
-      if (timer === undefined) watch();
-    },
-    onClose: (abort) => {
-      aborts.add(abort);
-      return () => void aborts.delete(abort);
-    },
-  };
+  #secondsLeft(): number {
+    if (this.#until === undefined) return 0;
+    const { monotonic, wall } = this.clock.read();
+    return Math.min(this.#until.monotonic - monotonic, this.#until.wall - wall) / 1000;
+  }
+
+  /** Uses one timer, however often the time is extended. */
+  #watch(): void {
+    this.#timer = setTimeout(() => {
+      if (this.isOpen()) this.#watch();
+      else this.close();
+    }, timerMilliseconds(this.#secondsLeft())).unref();
+  }
 }

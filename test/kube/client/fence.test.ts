@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { describe, type TestContext, test } from "node:test";
 import type { ApiClient, Call } from "../../../src/kube/client/api-client.ts";
-import { type ClockReading, type LeaseFence, leaseFence } from "../../../src/kube/client/fence.ts";
+import { type ClockReading, LeaseFence } from "../../../src/kube/client/fence.ts";
 import { ApiError } from "../../../src/kube/errors.ts";
 import { eventually } from "../../support/eventually.ts";
 import { localClient } from "../../support/local-client.ts";
@@ -11,7 +11,7 @@ import { localClient } from "../../support/local-client.ts";
 /** A fence with mocked clocks. */
 function clocked() {
   const now = { monotonic: 1000, wall: 1e12 };
-  const fence = leaseFence({ read: () => ({ ...now }) });
+  const fence = new LeaseFence({ read: () => ({ ...now }) });
   return { fence, now, extend: (seconds: number, from: ClockReading = { ...now }) => fence.extend(from, seconds) };
 }
 
@@ -77,7 +77,7 @@ describe("a fence", () => {
   });
 
   test("returns the number of requests in flight", () => {
-    const fence = leaseFence();
+    const fence = new LeaseFence();
     fence.extend(fence.clock.read(), 10);
     fence.onClose(() => {})();
     fence.onClose(() => {});
@@ -102,7 +102,7 @@ async function fenced(context: TestContext): Promise<Fenced> {
     else response.end("{}");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const fence = leaseFence();
+  const fence = new LeaseFence();
   const client = localClient(server, fence);
   context.after(() => {
     client.close();

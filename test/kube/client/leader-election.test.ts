@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type LeaseFence, leaseFence } from "../../../src/kube/client/fence.ts";
+import { LeaseFence } from "../../../src/kube/client/fence.ts";
 import { LeaderElection } from "../../../src/kube/client/leader-election.ts";
 import { eventually } from "../../support/eventually.ts";
 import { localClient } from "../../support/local-client.ts";
@@ -74,7 +74,7 @@ async function fixture(context: TestContext, holder: string | undefined, respons
   const client = localClient(server);
   const notifications: string[] = [];
   const log = () => {};
-  const fence = leaseFence();
+  const fence = new LeaseFence();
   const election = new LeaderElection({
     client,
     namespace: "n",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { listItems } from "../../../src/kube/client/list-items.ts";
+import { ListItems } from "../../../src/kube/client/list-items.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 setFlagsFromString("--expose-gc");
@@ -10,7 +10,7 @@ const collectGarbage: () => void = runInNewContext("gc");
 
 function taken(text: string, sizes: () => number): { items: unknown[]; frame: unknown } {
   const items: unknown[] = [];
-  const list = listItems((item) => items.push(JSON.parse(item)));
+  const list = new ListItems((item) => items.push(JSON.parse(item)));
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) {
     const end = at + Math.max(1, sizes());
@@ -57,7 +57,7 @@ describe("a list that is split while it arrives", () => {
   test("of 200 MB needs only the memory of its largest item", () => {
     const item = Buffer.from(`${JSON.stringify({ data: { blob: "x".repeat(2 ** 20) } })},`);
     let items = 0;
-    const list = listItems(() => {
+    const list = new ListItems(() => {
       items += 1;
     });
     list.take(Buffer.from('{"items":['));
@@ -75,7 +75,7 @@ describe("a list that is split while it arrives", () => {
   });
 
   test("is rejected if more than a mebibyte of it is not items", () => {
-    const list = listItems(() => undefined);
+    const list = new ListItems(() => undefined);
     const part = Buffer.from(`{"metadata":{"continue":"${"x".repeat(2 ** 20)}`);
     assert.throws(() => list.take(part), /more than 1 MiB/);
   });
