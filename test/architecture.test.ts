@@ -80,7 +80,7 @@ describe("the import order", () => {
 });
 
 test("few functions pass the model on until it is a manifest", () => {
-  // A reader follows a parameter of a server through these. Before, a derived value was computed in each that needed it.
+  // The functions through which a parameter of a server is passed. Before, a derived value was computed in each that needed it.
   const functions = receivingFunctions("src/resources/deployment.ts", "deployment");
   assert.ok(functions.length <= 35, functions.join("\n"));
   assert.ok(functions.includes("src/resources/pod/environment.ts#environment"));

@@ -100,7 +100,7 @@ async function measured(child: ChildProcess, prefix: string, sockets: () => numb
 
 function report(figures: Readonly<Record<string, Figures>>): string {
   const head = [
-    `${calls} creates, ${concurrency} at once`,
+    `${calls} creates, ${concurrency} concurrently`,
     "calls/s",
     "CPU ms per call",
     "sockets per 1,000",

@@ -22,6 +22,6 @@ export async function burst(measuring: Measuring): Promise<readonly Figure[]> {
       digits: 1,
       note: `${opened} in ${calls}`,
     }),
-    atMost(`RSS after ${count} servers at once`, rss / 1e6, 130, { unit: "MB", digits: 1 }),
+    atMost(`RSS after ${count} servers at the same time`, rss / 1e6, 130, { unit: "MB", digits: 1 }),
   ];
 }

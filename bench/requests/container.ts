@@ -106,7 +106,7 @@ async function volumeMounts({ root, folder, secrets, files = {} }: PodFiles, pod
   return script;
 }
 
-/** Returns the path of a directory of the image on this machine. Links of the image, such as /var/run, lead into its own file system. */
+/** Returns the path of a directory of the image on this machine. Links of the image, such as /var/run, have targets in its own file system. */
 async function directoryIn(root: string, path: string): Promise<string> {
   let found = root;
   for (const part of path.split("/").filter(Boolean)) {

@@ -1,6 +1,6 @@
 """Migrates the databases of an MLflow server to the schema of the installed MLflow.
 
-Runs in the MLflow image before the server's pods start, so that any number of replicas can start at once afterwards:
+Runs in the MLflow image before the server's pods start, so that any number of replicas can start at the same time afterwards:
 it creates everything that MLflow itself creates at its first start (tables, the Default experiment, the first admin).
 It is idempotent, and only one instance at a time works on a database; the others wait.
 
@@ -755,7 +755,7 @@ def revisions(target: Store) -> tuple[list[str], str]:
                 "DatabaseTooNew",
                 f"The {target.name} schema in the {target.place} is at revision {shown}, which MLflow {mlflow.__version__} does"
                 " not know: a newer MLflow has used it (a downgrade needs a backup from before), or it belongs to"
-                " another program (use a database of its own).",
+                " another program (use a separate database).",
             ) from None
     return present, scripts.get_current_head() or ""
 

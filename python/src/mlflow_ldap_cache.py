@@ -1,4 +1,4 @@
-"""A short-lived cache of the directory's answers: a page of the UI makes about forty requests at once."""
+"""A short-lived cache of the directory's answers: a page of the UI makes about forty concurrent requests."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ function deployment(collector: Collector, configMap: ConfigMap): Deployment {
       template: {
         metadata: {
           labels: { ...selector(collector), ...enrolmentLabels(new Set(meshStepsOf(server))) },
-          // The collector reads its configuration only at the start: a changed one rolls the pod.
+          // The collector reads its configuration only when it starts: a changed one rolls the pod.
           annotations: { "checksum/config": hashOf(configMap) },
         },
         spec: {

@@ -70,11 +70,11 @@ export function hasAmbientPod({ owned }: MeshView): boolean {
 
 /** Why a pod is not in the mesh, by mode. */
 const notEnrolledReason: Readonly<Record<MeshMode, (pod: Pod, namespace: string) => string | undefined>> = {
-  Ambient: outsideOfAmbient,
+  Ambient: outsideAmbient,
   Sidecar: withoutSidecar,
 };
 
-function outsideOfAmbient(pod: Pod, namespace: string): string | undefined {
+function outsideAmbient(pod: Pod, namespace: string): string | undefined {
   const { name } = pod.metadata;
   if (hasSidecar(pod))
     return `pod ${name} has an Istio sidecar, which does not use the waypoint: remove the label istio-injection or istio.io/rev from namespace ${namespace} and delete the pod, or set spec.mesh.istio.mode: Sidecar`;

@@ -83,16 +83,20 @@ async function readWarnings(cluster: Cluster, owned: readonly Owned[], now: Date
 }
 
 /** The number of objects that are read concurrently. */
-const readAtOnce = 4;
+const concurrentReads = 4;
 
 /** Reads references up to the maximum size for one server. */
 async function read(cluster: Cluster, server: MlflowServer, namespace: string): Promise<References> {
   const secrets = new Map<string, Secret & ContentSummary>();
   const configMaps = new Map<string, ConfigMap & ContentSummary>();
   const named = [...Map.groupBy(referencesOf(server.spec), ({ kind, name }) => `${kind}/${name}`).values()];
-  for (let at = 0; at < named.length && referencesSize({ secrets, configMaps }) <= mostReferenced; at += readAtOnce) {
+  for (
+    let at = 0;
+    at < named.length && referencesSize({ secrets, configMaps }) <= mostReferenced;
+    at += concurrentReads
+  ) {
     await Promise.all(
-      named.slice(at, at + readAtOnce).map(async (references) => {
+      named.slice(at, at + concurrentReads).map(async (references) => {
         const [first] = references;
         if (first === undefined) return;
         const { kind, name } = first;

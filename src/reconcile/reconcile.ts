@@ -129,7 +129,7 @@ async function decideAndApply(
   const plan = await reporting(decide, failing, (cause) => report(cluster, observed, { state: "stalled", cause }));
   if ("state" in plan) return plan;
   const migrationNow = (cause: Cause) => migrationAfterWrites(cluster, server, plan.migration, cause);
-  const carryOut = async () => {
+  const executePlan = async () => {
     const namingConflict = plan.namingConflict ?? (await commit(cluster, server, plan)) ?? plan.waiting;
     if (namingConflict !== undefined) return waitingForName(namingConflict, migrationNow(namingConflict));
     return outcomeOf(
@@ -137,7 +137,7 @@ async function decideAndApply(
       plan.conflict === undefined ? plan : { ...plan, migration: migrationNow(plan.conflict) },
     );
   };
-  return reporting(carryOut, failing, (cause) =>
+  return reporting(executePlan, failing, (cause) =>
     report(cluster, observed, { state: "stalled", cause, migration: migrationNow(cause) }),
   );
 }

@@ -164,7 +164,7 @@ export function controller(options: ControllerOptions): Controller {
     options.metrics().reconcileSeconds.observe({ controller: "mlflowserver" }, seconds);
     const isRepeated = result?.againInSeconds !== undefined;
     options.metrics().reconciled("mlflowserver", isRepeated ? "requeue_after" : "success");
-    remember(server, result);
+    recordResult(server, result);
     return result?.againInSeconds;
   }
 
@@ -189,7 +189,7 @@ export function controller(options: ControllerOptions): Controller {
   }
   const reviewing = setInterval(review, Math.min(reviewSeconds, timing.rejectedSeconds / 3) * 1000).unref();
 
-  function remember(server: string, result: ReconcileResult | undefined): void {
+  function recordResult(server: string, result: ReconcileResult | undefined): void {
     if (result === undefined) states.delete(server);
     // An interim result does not change the recorded state: the next reconciliation determines it.
     else if (result.isInterim && states.has(server)) return;

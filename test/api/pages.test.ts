@@ -130,7 +130,7 @@ describe("the pages", () => {
     }
   });
 
-  test("decision records have a number of their own, which is that of the file", () => {
+  test("decision records have unique numbers, the same as their files", () => {
     const numbers = pages
       .filter((page) => page.startsWith("docs/decisions/"))
       .map((page) => ({

@@ -64,7 +64,7 @@ function leaves(node: Json, schema: StructuralSchema, path: string, schemaPath: 
   return Object.entries(asDocument(node)).flatMap(([name, value]) => {
     const field = schema.properties?.[name];
     if (field) return leaves(value, field, `${path}.${name}`, `${schemaPath}.${name}`);
-    // A dot in a map's key would be taken apart again: such leaves are covered by others of the same map.
+    // A dot in a map's key would be split: such leaves are covered by others of the same map.
     if (!schema.additionalProperties || name.includes(".")) return [];
     return leaves(value, schema.additionalProperties, `${path}.${name}`, `${schemaPath}.*`);
   });

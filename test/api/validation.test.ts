@@ -58,7 +58,7 @@ describe("validation without a cluster", () => {
     for (const { title, to } of wrongUpdates) assert.deepEqual(problems(to), [], title);
   });
 
-  test("reports all problems at once", () => {
+  test("reports all problems together", () => {
     const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": {}, "metadata.name": "Mlflow" });
     assert.equal(problems(document).length, 4);
   });

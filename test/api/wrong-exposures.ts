@@ -33,7 +33,7 @@ export const wrongExposures: readonly Wrong[] = [
       `${base}/$(HOME)`,
       `${base}/<script>`,
       `${base}/ä`,
-      // Of these no parser of URLs makes a URL.
+      // No URL parser accepts these.
       ...[
         "https://example.com:99999",
         "https://example.com:65536/a",

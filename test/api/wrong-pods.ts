@@ -13,7 +13,7 @@ const addresses = [
 
 const hostNames = ["", "Db.example.com", "localhost", "db_1", "*.example.com", "db:5432", "-db", "db.", "https://db"];
 
-/** Options of the resolver that are wrong in themselves. */
+/** Invalid options of the resolver. */
 const options = [
   { name: "ndots" },
   { name: "ndots", value: "" },

@@ -30,7 +30,7 @@ describe("mlflow-operator validate", () => {
       if (secret !== undefined) assert.ok(!stdout.includes(secret), stdout);
     });
 
-  test("reports all problems at once, in the order of their lines", async () => {
+  test("reports all problems together, in the order of their lines", async () => {
     const wrongVersion = wrongManifests.find(({ mistake }) => mistake === "a version as a number")?.text ?? "";
     const { stdout } = await validate(["-"], wrongVersion.replace("replicas: 1", "replicaCount: 1"));
     const lines = [...stdout.matchAll(/^standard input:(\d+): MlflowServer\/mlflow: /gm)].map(([, line]) =>

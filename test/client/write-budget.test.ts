@@ -65,7 +65,7 @@ describe("the limit of events", () => {
     assert.equal(limit.allows("a", event("m")), true);
   });
 
-  test("allows 25 Events of a server at once, and then one a minute", () => {
+  test("allows a burst of 25 Events of a server, and then one a minute", () => {
     let time = 0;
     const limit = eventLimit(() => time);
     const recorded = () => Array.from({ length: 100 }, (_, index) => limit.allows("a", event(`${time} ${index}`)));

@@ -18,7 +18,7 @@ const savedStatePath = join(clusterPaths.savedIndexes, "kept.json");
 
 /**
  * Restores containerd's folder to the state of {@link saveImageStore}: images and no containers, even after a crash.
- * Without a saved state, or with a damaged one, empties the folder. Returns the images in the store.
+ * Without a saved state, or with an invalid one, empties the folder. Returns the images in the store.
  */
 export async function restoreImageStore(): Promise<SavedState["imported"]> {
   const saved = await readSavedState();

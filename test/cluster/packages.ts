@@ -19,7 +19,7 @@ const clusterPackages: Packages = {
   mmdebstrap: "mmdebstrap",
   mount: "mount",
   nftables: "nft",
-  // Redis' server has several names; this one comes without a service that starts by itself.
+  // Redis' server has several names; this one does not start a service.
   "redis-tools": "redis-check-rdb",
   runc: "runc",
   "util-linux": "nsenter",

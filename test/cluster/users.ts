@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isAlive } from "../control-plane/temporary-directory.ts";
 import { clusterPaths } from "./cluster-paths.ts";
 
-/** A user of the cluster: a process, or a person with `npm run cluster -- up`, for whom it runs until `down`. */
+/** A user of the cluster: a process, or a developer with `npm run cluster -- up`, for which it runs until `down`. */
 export type User = "process" | "person";
 
 const fileOf = (user: User) => join(clusterPaths.users, user === "process" ? String(process.pid) : "person");
@@ -24,7 +24,7 @@ export async function removeUsers(): Promise<void> {
   await rm(clusterPaths.users, { recursive: true, force: true });
 }
 
-/** Whether the cluster is used by a person or a running process. */
+/** Whether the cluster is used by a developer or a running process. */
 export async function isUsed(): Promise<boolean> {
   return (await names()).includes("person") || (await processes()).length > 0;
 }

@@ -4,7 +4,7 @@ import { isAlive } from "./temporary-directory.ts";
 
 /**
  * Holds the lock `path` while `work` runs; other processes wait for it.
- * A lock of a dead process is taken over. `waiting` is called once with the owner's pid if the lock is held.
+ * A lock of a process that has ended is acquired. `waiting` is called once with the owner's pid if the lock is held.
  */
 export async function withLock<T>(path: string, waiting: (owner: number) => void, work: () => Promise<T>): Promise<T> {
   let isReported = false;

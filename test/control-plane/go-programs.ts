@@ -21,7 +21,7 @@ export interface GoModule {
 const progressSeconds = 15;
 
 /** Number of concurrent builds: one compiles while the other downloads or links. Linking needs 2 GiB. */
-const buildsAtOnce = 2;
+const concurrentBuilds = 2;
 
 /** `$XDG_CACHE_HOME/mlflow-operator`, `~/.cache/mlflow-operator` by default: for everything that is built once and kept. */
 export function cacheDirectory(): string {
@@ -63,7 +63,7 @@ let running = 0;
 const queue: (() => void)[] = [];
 
 async function inTurn(work: () => Promise<void>): Promise<void> {
-  if (running >= buildsAtOnce) await new Promise<void>((resolve) => queue.push(resolve));
+  if (running >= concurrentBuilds) await new Promise<void>((resolve) => queue.push(resolve));
   else running += 1;
   try {
     await work();

@@ -106,7 +106,7 @@ describe("variables that builders set", () => {
     );
   };
 
-  test("no container has a variable twice, whatever the sources of envFrom contain", () => {
+  test("no container has a variable twice, with any content of the sources of envFrom", () => {
     for (const [title, document] of Object.entries(rightDocuments)) {
       const envFrom: Json = [{ secretRef: { name: "s" } }, { configMapRef: { name: "c" } }];
       const env = [{ name: "A", value: "1" }];

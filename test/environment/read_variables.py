@@ -1,7 +1,7 @@
 """Prints, as JSON, the environment variables that the Python packages of this interpreter read, each with the packages.
 
 Found in the syntax trees: os.environ, os.getenv, the declarations of MLflow, the settings of mlflow-oidc-auth and the table
-of botocore. What C libraries read (LD_PRELOAD, SSLKEYLOGFILE …) cannot be found so.
+of botocore. What C libraries read (LD_PRELOAD, SSLKEYLOGFILE …) cannot be found this way.
 """
 
 from __future__ import annotations

@@ -292,7 +292,7 @@ describe("an existing claim", () => {
     assert.equal(new Set(names).size, names.length);
   });
 
-  test("can be used by several pods at a time only if the spec says so", () => {
+  test("can be used by several pods at a time only if the spec allows it", () => {
     const strategy = (more: object) =>
       podsOf({
         backendStore: { uriSecretRef: { name: "db", key: "uri" } },

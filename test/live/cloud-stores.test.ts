@@ -16,8 +16,7 @@ BlobServiceClient.from_connection_string(sys.argv[1]).create_container("mlflow")
 `;
 
 /**
- * In the server's pod: logs a small file and a larger one with MLflow's own client, through the server, and fetches them again. Prints what
- * came back, and the names of the objects in the store.
+ * In the server's pod: logs a small file and a larger one with MLflow's own client, through the server, and fetches them again. Prints the downloaded content, and the names of the objects in the store.
  */
 const program = `
 import json, os, pathlib, sys, tempfile

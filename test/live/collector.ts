@@ -43,7 +43,7 @@ export async function startCollector(
 ): Promise<RunningCollector> {
   const { cluster } = fixture;
   const { experiment = "0", args = [], credential, manifest } = options;
-  const { namespace, sender } = options.place ?? (await besideTheServer(fixture, server));
+  const { namespace, sender } = options.place ?? (await podOfServer(fixture, server));
   const name = `collector-${++made}`;
   const own = objects(cluster, namespace);
   if (credential !== undefined)
@@ -92,7 +92,7 @@ export async function sendSpan(
   return `tr-${traceIdOf(span)}`;
 }
 
-async function besideTheServer(fixture: LiveFixture, server: string): Promise<{ namespace: string; sender: string }> {
+async function podOfServer(fixture: LiveFixture, server: string): Promise<{ namespace: string; sender: string }> {
   const [pod] = await fixture.pods(server);
   assert.ok(pod !== undefined);
   return { namespace: fixture.namespace, sender: pod.metadata.name };

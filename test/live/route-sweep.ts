@@ -42,7 +42,7 @@ interface Search {
   readonly finds: string | undefined;
 }
 
-/** Slow routes: one queries a catalogue on the Internet, which a cluster without access waits for; the other computes for long. */
+/** Slow routes: one queries a catalogue on the Internet, which a cluster without access waits for; the other takes long to compute. */
 const slow = /\/gateway\/supported-models$|\/demo\/generate$/;
 const timeoutMilliseconds = 5000;
 

@@ -8,7 +8,7 @@ import { waitUntil } from "./wait-until.ts";
 export interface VersitygwServer {
   /** `artifactStore.s3` for a bucket; its credentials are in the Secret `versitygw`. */
   readonly store: (bucket: string) => object;
-  /** Users by what they may do in the bucket {@link versitygwBucket}: the content of a Secret each. */
+  /** Users by their permissions in the bucket {@link versitygwBucket}: the content of a Secret each. */
   readonly users: { readonly writer: AccessKey; readonly reader: AccessKey };
 }
 
@@ -22,7 +22,7 @@ export const versitygwBucket = "artifacts-in-files";
 
 const [name, port] = ["versitygw", 9000];
 
-/** Starts it, with a bucket that `writer` owns and `reader` may read. */
+/** Starts it, with a bucket that `writer` owns and `reader` can read. */
 export async function startVersitygw(fixture: LiveFixture): Promise<VersitygwServer> {
   const root = newKey("root");
   const users = { writer: newKey("writer"), reader: newKey("reader") };

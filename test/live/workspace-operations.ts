@@ -1,6 +1,6 @@
 import type { WorkspaceRole } from "../../src/kube/workspace-roles.ts";
 
-/** The result of an operation in the client. A search without permission finds nothing, which is no error. */
+/** The result of an operation in the client. A search without permission finds nothing, which is not an error. */
 type Outcome = "done" | "denied" | "nothing";
 
 /** Operations for which the plugin checks the same permission as for a trace, without reads of the client before. */

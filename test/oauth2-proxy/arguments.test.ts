@@ -117,7 +117,7 @@ describe("the arguments of oauth2-proxy, with the real program", () => {
     for (const lines of forgedHeaders) await refused(search, lines);
   });
 
-  test("MLflow receives the caller's own token, whatever other headers are sent", async () => {
+  test("MLflow receives the caller's own token, regardless of other headers", async () => {
     const token = await issuer.token("alice", "mlflow");
     for (const lines of forgedHeaders) {
       if (lines.some((line) => /^(authorization|cookie)\b/i.test(line))) continue;

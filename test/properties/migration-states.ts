@@ -310,8 +310,8 @@ export function assertArrives(state: State, passesAre: "whole" | "cut off"): voi
     const decision = decided(now);
     const { version, database } = now.spec;
     const isTooNew = isDowngrade(now.schemas[database] ?? "", version);
-    const isTold = decision.isRejected === true || now.pods.some(({ spec }) => spec === now.spec);
-    if (isTooNew ? isTold && !decision.complete : decision.complete) return;
+    const isReported = decision.isRejected === true || now.pods.some(({ spec }) => spec === now.spec);
+    if (isTooNew ? isReported && !decision.complete : decision.complete) return;
   }
   assert.fail(`it does not converge: ${JSON.stringify(decided(now).cause)} after ${state.path.join(", ")}`);
 }

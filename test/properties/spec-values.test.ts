@@ -60,7 +60,7 @@ function indexed(server: MlflowServer): void {
   const index = hostIndex(() => undefined);
   const key = { namespace: "team-a", name: "demo" };
   index.noted(key, server);
-  const competitor = { ...server, metadata: { ...server.metadata, name: "competitor", uid: "uid-of-rival" } };
+  const competitor = { ...server, metadata: { ...server.metadata, name: "competitor", uid: "uid-of-competitor" } };
   index.noted({ ...key, name: "competitor" }, competitor);
   assert.ok(index.competitors(key).length <= 1);
   hostConflict(competitor, [server]);

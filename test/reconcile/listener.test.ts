@@ -130,7 +130,7 @@ for (const mode of ["Ambient", "Sidecar"] as const) {
   });
 }
 
-test("the listener for traces is stopped whatever else is wrong, without waiting for a migration or a Secret", () => {
+test("the listener for traces is stopped regardless of other problems, without waiting for a migration or a Secret", () => {
   const of = listening("Ambient");
   const whole = world(of, "Ambient").map(
     (object): Owned => ({ ...object, metadata: { ...object.metadata, uid: `uid-of-${object.metadata.name}` } }),

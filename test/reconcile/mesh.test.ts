@@ -132,14 +132,14 @@ function planFor(of: MlflowServer, owned: readonly Owned[], more: Partial<MeshVi
 }
 
 test("a trust domain that is not the mesh's changes no policy of a server in the mesh, because all clients would be denied", () => {
-  const mistaken = server({
+  const wrong = server({
     traces: { writers },
     mesh: { istio: { mode: "Ambient", trustDomain: "other.example" } },
   });
   const unmanaged = [inTrustDomain("cluster.local")];
   const changed = (of: MlflowServer) =>
     planFor(of, everything, { unmanaged }).map((step) => ("manifest" in step ? step.manifest.kind : step.do));
-  assert.deepEqual(changed(mistaken), []);
+  assert.deepEqual(changed(wrong), []);
   assert.deepEqual(changed(meshed), []);
   const fewer = server({ traces: { writers: [] }, mesh: { istio: { mode: "Ambient" } } });
   assert.deepEqual(changed(fewer), ["AuthorizationPolicy"], "so a change of the policies would be detected");
@@ -217,13 +217,12 @@ describe("a mesh with sidecars", () => {
     });
     const matchLabels = { "mlflow-operator.dev/server": "demo" };
     const whole = ofSidecars(["sidecar", "inbound"]);
-    const reasonBeside = (spec: AuthorizationPolicy["spec"]) =>
-      seen(whole, { otherResources: [policyOf(spec)] }).reason;
-    assert.equal(reasonBeside({ rules: [{}] }), "ConflictingPolicy");
-    assert.equal(reasonBeside({ selector: { matchLabels }, rules: [{}] }), "ConflictingPolicy");
-    assert.equal(reasonBeside({ selector: { matchLabels: { app: "other" } }, rules: [{}] }), "MeshEnforced");
-    assert.equal(reasonBeside({}), "MeshEnforced", "one without rules allows no client");
-    assert.equal(reasonBeside({ action: "DENY", rules: [{}] }), "MeshEnforced");
+    const reasonWith = (spec: AuthorizationPolicy["spec"]) => seen(whole, { otherResources: [policyOf(spec)] }).reason;
+    assert.equal(reasonWith({ rules: [{}] }), "ConflictingPolicy");
+    assert.equal(reasonWith({ selector: { matchLabels }, rules: [{}] }), "ConflictingPolicy");
+    assert.equal(reasonWith({ selector: { matchLabels: { app: "other" } }, rules: [{}] }), "MeshEnforced");
+    assert.equal(reasonWith({}), "MeshEnforced", "one without rules allows no client");
+    assert.equal(reasonWith({ action: "DENY", rules: [{}] }), "MeshEnforced");
   });
 
   test("is set up after ambient mode is removed, step by step, and in reverse", () => {
@@ -374,7 +373,7 @@ describe("MeshReady is False, with the cause and the fix, when", () => {
       [everything, { otherResources: [service({ "mlflow-operator.dev/server": "demo" })] }],
     ],
     [
-      "the operator got an answer, whatever all conditions say",
+      "the operator got an answer, regardless of all conditions",
       "MeshNotEnforced",
       [
         everything,

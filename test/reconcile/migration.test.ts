@@ -156,7 +156,7 @@ describe("the migration", () => {
     assert.equal(migrationOf(wanted, [live(finished("Complete"))], record).isRecordedFirst, undefined);
   });
 
-  test("that is running is never deleted, whatever changes", () => {
+  test("that is running is never deleted, with any change", () => {
     const job = live();
     const atWork = podOf(job, { containerStatuses: [running] });
     const rotated = { ...job, metadata: { ...job.metadata, annotations: { [annotation.attempt]: "x" } } };

@@ -103,7 +103,7 @@ describe("a paused server", () => {
     assert.deepEqual([condition("Ready"), condition("Paused")], ["True Ready", "True Paused"]);
   });
 
-  test("is Ready while an upgrade of the operator has yet to change its pods", () => {
+  test("is Ready while an upgrade of the operator has not changed its pods yet", () => {
     const observed = observedOf({}, { installation: { upgrade: { revision: "new", concurrency: 1 } } });
     const installation = { ...observed.installation, imageRepository: "registry.example.com/other" };
     const of = { ...observed.server, status: reported(observed).status };

@@ -110,7 +110,7 @@ describe("the plan of an operator that renders other pods", () => {
     assert.deepEqual(steps({ others: [] }), ["start upgrade Deployment"]);
     const started = { revision: "new", phase: "Started", startTime: now.toISOString(), wasReady: true } as const;
     const owned = withAnnotations({ [annotation.upgrade]: markerText(started) });
-    assert.ok(steps({ owned }).includes("create Job"), "whatever others do meanwhile");
+    assert.ok(steps({ owned }).includes("create Job"), "regardless of other servers");
     const migrated = plan({ owned, imageRepository: former.installation.imageRepository });
     assert.equal(migrated.upgrade, undefined);
   });
@@ -174,7 +174,7 @@ describe("the plan of an operator that renders other pods", () => {
     );
   });
 
-  test("changes pods at once where only drift is to be repaired", () => {
+  test("changes pods immediately if only drift is to be repaired", () => {
     const owned = everything.map((each) =>
       each.kind === "Deployment" ? { ...each, spec: { ...each.spec, progressDeadlineSeconds: 1 } } : each,
     );

@@ -43,7 +43,7 @@ const waiting = (state: Partial<UpgradeMember> = {}) =>
 const isDone = ({ marker, isComplete }: UpgradeMember) => marker?.phase === "Applied" && isComplete;
 
 describe("the turn of a server in an upgrade of the operator", () => {
-  test("comes only while fewer than the limit are being changed and none has failed, whatever the others are", () => {
+  test("comes only while fewer than the limit are being changed and none has failed, in any state of the others", () => {
     let allowed = 0;
     for (const a of all)
       for (const b of all) {
@@ -61,7 +61,7 @@ describe("the turn of a server in an upgrade of the operator", () => {
     assert.ok(allowed > 100, "both happen");
   });
 
-  test("comes to some server whatever state all are in, unless one is being changed or has failed", () => {
+  test("comes to some server in any state of all, unless one is being changed or has failed", () => {
     for (const a of all)
       for (const b of all) {
         const members = [named("a", a), named("b", b)];
@@ -74,7 +74,7 @@ describe("the turn of a server in an upgrade of the operator", () => {
       }
   });
 
-  test("is not put off for ever by a server that was not ready before the upgrade, or that a previous one has changed", () => {
+  test("is not put off permanently by a server that was not ready before the upgrade, or that a previous one has changed", () => {
     for (const state of all) {
       const member = named("a", state);
       const { marker } = member;
@@ -128,7 +128,7 @@ describe("the turn of a server in an upgrade of the operator", () => {
   });
 });
 
-/** Servers that become ready, or fail and are repaired, in an order that chance decides; the operator is replaced on the way. */
+/** Servers that become ready, or fail and are repaired, in random order; the operator is replaced on the way. */
 function simulate(seed: number): void {
   const random = seededRandom(seed);
   const below = (limit: number) => Math.floor(random() * limit);

@@ -54,7 +54,7 @@ describe("autoscaling", () => {
     }
   });
 
-  test("keeps the number of pods within its limits, whatever a client has written", () => {
+  test("keeps the number of pods within its limits, with any value that a client has written", () => {
     const autoscaling = { minReplicas: 2, maxReplicas: 4 };
     for (const [replicas, expected] of [
       [1, 2],

@@ -13,8 +13,8 @@ import { administratorAgent, eventStream } from "./event-stream.ts";
 export type PodOutcome =
   | { readonly does: "nothing" }
   | { readonly does: "runs" }
-  /** `beside`: an injected container, which continues to run. */
-  | { readonly does: "succeeds"; readonly beside?: string }
+  /** `injected`: an injected container, which continues to run. */
+  | { readonly does: "succeeds"; readonly injected?: string }
   | { readonly does: "waits"; readonly reason: string; readonly message: string }
   | { readonly does: "exits"; readonly exitCode: number; readonly reason?: string; readonly message?: string }
   | { readonly does: "cannot be scheduled"; readonly message: string };
@@ -124,8 +124,8 @@ function statusOf(pod: Pod, outcome: Exclude<PodOutcome, { does: "nothing" }>): 
   }
   const ready = outcome.does === "runs";
   const container = pod.spec?.containers[0];
-  const beside = outcome.does === "succeeds" ? outcome.beside : undefined;
-  const ended = beside === undefined ? "Succeeded" : "Running";
+  const injected = outcome.does === "succeeds" ? outcome.injected : undefined;
+  const ended = injected === undefined ? "Succeeded" : "Running";
   const phase = { runs: "Running", succeeds: ended, waits: "Pending", exits: "Running" }[outcome.does];
   return {
     phase,
@@ -139,7 +139,7 @@ function statusOf(pod: Pod, outcome: Exclude<PodOutcome, { does: "nothing" }>): 
         restartCount: outcome.does === "exits" ? 3 : 0,
         ...containerState(outcome),
       },
-      ...(beside === undefined ? [] : [sidecar(beside)]),
+      ...(injected === undefined ? [] : [sidecar(injected)]),
     ],
   };
 }

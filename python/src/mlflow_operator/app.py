@@ -81,7 +81,7 @@ def wrapped_application() -> Application:
 
 
 def counted(application: Application, port: int, prefix: str) -> Application:
-    """Counts requests, and serves the metrics on a port of their own, from a thread: a busy event loop must not delay them."""
+    """Counts requests, and serves the metrics on a separate port, from a thread: a busy event loop must not delay them."""
     from mlflow.version import VERSION
 
     directory = Path(gettempdir(), "mlflow-metrics")

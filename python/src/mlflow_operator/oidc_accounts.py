@@ -90,7 +90,7 @@ class Accounts:
     def bind(self, username: str, identity: str) -> None:
         """Binds an account to an identity. Raises Rejected if one of them already has another binding."""
         with self._sessions(read_only=False) as session:
-            # A write first: it locks the row on PostgreSQL and the database on SQLite, so of two at once the second sees the first.
+            # A write first: it locks the row on PostgreSQL and the database on SQLite, so of two concurrent ones the second sees the first.
             session.query(SqlUser).filter(SqlUser.username == username).update(
                 {SqlUser.updated_at: utc(self._clock)}, synchronize_session=False
             )

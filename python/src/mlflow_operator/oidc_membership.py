@@ -49,7 +49,7 @@ ORIGIN = re.compile(r"^[a-z]+://[^/]+(?=/|$)", re.IGNORECASE)
 close(routers.get_all_routers(), takes_tokens=TOKEN_SECONDS is not None)
 wsgi_threads.install(auth_aware_wsgi_middleware)
 
-from mlflow_oidc_auth.app import app  # noqa: E402 - made of the routers at its import
+from mlflow_oidc_auth.app import app  # noqa: E402 - created from the routers when it is imported
 
 #: The identity of a bearer token whose account must be created.
 pending: ContextVar[str | None] = ContextVar("pending", default=None)

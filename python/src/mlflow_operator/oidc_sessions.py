@@ -1,6 +1,6 @@
 """Reads sessions of mlflow-oidc-auth (11.0.2) with one statement outside a transaction.
 
-Every request of a browser reads its session, so that it ends in all replicas at once. The plugin reads it with the same statement in a
+Every request of a browser reads its session, so that it ends in all replicas immediately. The plugin reads it with the same statement in a
 transaction of the object-relational mapper, which takes several times as long, in the event loop.
 
 If a release of the plugin keeps sessions in another way, the server does not start.

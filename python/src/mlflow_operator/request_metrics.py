@@ -132,7 +132,7 @@ def claimed(directory: Path) -> int:
 
 
 class Counted:
-    """An application whose requests are counted: outside of all other middleware."""
+    """An application whose requests are counted: outside all other middleware."""
 
     def __init__(self, application: Application, numbers: Numbers, prefix: str) -> None:
         self.application = application

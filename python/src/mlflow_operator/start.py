@@ -21,7 +21,7 @@ LATE = frozenset(
     " MLFLOW_REGISTRY_URI MLFLOW_SERVER_SECRETS_CACHE_TTL MLFLOW_SERVER_SECRETS_CACHE_MAX_SIZE".split()
 )
 
-#: Prefixes of the other variables that MLflow reads at its import.
+#: Prefixes of the other variables that MLflow reads when it is imported.
 OF_MLFLOW = ("MLFLOW_", "_MLFLOW_", "prometheus_")
 
 #: Variables whose absence has the same effect as this value.
@@ -31,7 +31,7 @@ UVICORN = ["-m", "uvicorn"]
 
 
 def expected(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables that the command sets for its server and MLflow reads at its import. They enable the Host check and forbid frames."""
+    """Returns the variables that the command sets for its server and MLflow reads when it is imported. They enable the Host check and forbid frames."""
     store = environment.get("MLFLOW_BACKEND_STORE_URI", "")
     found = {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_FILE_STORE": store, "_MLFLOW_SERVER_REGISTRY_STORE": store}
     # The command takes an empty variable for none, and MLFLOW_SERVER_X_FRAME_OPTIONS without a value means no header at all.
@@ -42,7 +42,7 @@ def expected(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def relevant(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables that MLflow may have read at its import."""
+    """Returns the variables that MLflow may have read when it was imported."""
     own = {name: value for name, value in environment.items() if name.startswith(OF_MLFLOW) and name not in LATE}
     return {**DEFAULTS, **own}
 
@@ -94,7 +94,7 @@ class Launcher:
         return Server(words, lambda words: self._replace(words[0], list(words), environment))
 
     def is_possible(self, words: Sequence[str], environment: Mapping[str, str]) -> bool:
-        """Returns whether uvicorn can run in this process: with one worker, and with the variables that MLflow has read at its import."""
+        """Returns whether uvicorn can run in this process: with one worker, and with the variables that MLflow read when it was imported."""
         one = words[words.index("--workers") + 1] == "1"
         return one and "--reload" not in words and relevant(environment) == self._imported_with
 

@@ -340,7 +340,7 @@ def cached_rows(
     """Returns MLflow's selection of the rows of a list with cached grants.
 
     As in decisions, a row that cached grants hide is decided by the database. That it is hidden is then cached as well: a list can
-    contain many rows that its user must not see. A new resource is not among them, so its creator sees it at once in each process.
+    contain many rows that its user must not see. A new resource is not among them, so its creator sees it immediately in each process.
     """
     hidden = Memory(memory.seconds, HIDDEN, memory.now)
     memory.dependents.append(hidden)

@@ -32,7 +32,7 @@ _compile_authorization_rules()
 
 
 class ApiServer:
-    """Answers reviews after `delay` seconds: a caller or namespace `denied-…` has no permission, `unknown` is 401. Lists the questions."""
+    """Answers reviews after `delay` seconds: a caller or namespace `denied-…` has no permission, `unknown` is 401. Lists the reviews."""
 
     def __init__(self) -> None:
         self.delay: dict[str, float] = {}
@@ -101,7 +101,7 @@ with open(kubeconfig, "w") as file:
 os.environ["KUBECONFIG"] = kubeconfig
 # In a pod the client would use the API server of the cluster.
 os.environ.pop("KUBERNETES_SERVICE_HOST", None)
-# The client reads it at its import.
+# The client reads it when it is imported.
 from kubernetes.config import kube_config  # noqa: E402
 
 kube_config.KUBE_CONFIG_DEFAULT_LOCATION = kubeconfig

@@ -278,7 +278,7 @@ class OfARequest(unittest.TestCase):
                     "PATCH", f"{root}/{version}/mlflow/traces/tr-2/tags", {"key": key, "value": "s3://other/x"}
                 )
                 self.assertIn(answer.status, (400, 404), answer.body)
-        # As if it had come by another way.
+        # As if it had been stored by another request.
         handlers._get_tracking_store().set_trace_tag("tr-2", "mlflow.artifactLocation", f"{ROOT}/9/other/artifacts")
         answer = ask(
             "GET", "/ajax-api/2.0/mlflow/get-trace-artifact?request_id=tr-2&path=01234567-89ab-4def-8123-456789abcdef"

@@ -356,7 +356,7 @@ class SignIn(unittest.TestCase):
 
 
 def all_routes() -> list[tuple[str, str]]:
-    """Of every router of the plugin, with the twins below /ajax-api."""
+    """Of every router of the plugin, with the copies below /ajax-api."""
     found = []
     for router in routers.get_all_routers():
         for each in (router, routers.ajax_alias_router(router)):
@@ -368,7 +368,7 @@ def all_routes() -> list[tuple[str, str]]:
     return found
 
 
-class Remembered(unittest.TestCase):
+class Cached(unittest.TestCase):
     """What is cached of bearer tokens for a few seconds, in one process of several."""
 
     def setUp(self) -> None:
@@ -401,7 +401,7 @@ class Remembered(unittest.TestCase):
 
     def test_a_second_request_neither_verifies_nor_reads_the_account(self) -> None:
         token = bearer("memo")
-        # The first request makes the account, which is a write.
+        # The first request creates the account, which is a write.
         self.assertEqual([who(token) for _ in range(2)], [("memo", False)] * 2)
         plugin = auth_middleware.AuthMiddleware(app=None)
         found = self.statements()

@@ -26,7 +26,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 def answered(
     target: str, host: str = "mlflow.team-a:5000", *, is_proxied: bool = True
 ) -> tuple[int, dict[str, str], dict[str, str]]:
-    """What comes of a request, whose path is sent as it is: the status, the headers, and the request that the application received."""
+    """The result of a request, whose path is sent unchanged: the status, the headers, and the request that the application received."""
     path, _, query = target.partition("?")
     scope = {
         "type": "http",

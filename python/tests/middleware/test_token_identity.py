@@ -29,7 +29,7 @@ def jwk(of: object, kid: str | None = None, **more: object) -> dict[str, object]
 
 
 class Published(Keys):
-    """Keys that are had without an issuer: all else is as it is."""
+    """Keys without requests to an issuer; everything else is real."""
 
     def __init__(self, *keys: dict[str, object]) -> None:
         self.now = 1000.0
@@ -213,7 +213,7 @@ class RejectedTokens(unittest.TestCase):
         public = key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        # The library would not sign so: with the public key as a shared secret.
+        # The library refuses to sign like this: with the public key as a shared secret.
         parts = [
             base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
             for part in ({"alg": "HS256", "kid": "a"}, payload())
@@ -317,7 +317,7 @@ class KeysOfAnIssuer(unittest.TestCase):
             Keys("http://id.example.com", None).named("a")  # type: ignore[arg-type]
 
 
-class Remembered(unittest.TestCase):
+class Cached(unittest.TestCase):
     """A verified token is not verified again, and nothing else is cached."""
 
     def setUp(self) -> None:

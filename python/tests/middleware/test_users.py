@@ -160,7 +160,7 @@ class UsersTest(unittest.TestCase):
         asyncio.run(run())
 
     def test_random_histories(self) -> None:
-        """In every order of changes in two processes: what is denied has not been allowed, and what is allowed was so at most five seconds ago."""
+        """In every order of changes in two processes: a denied request is not allowed by the database, and an allowed one was so at most five seconds ago."""
         for seed in range(300):
             choices = random.Random(seed)
             self.setUp()

@@ -75,7 +75,7 @@ describe("MlflowServers by kubectl", () => {
     assert.deepEqual(stdout.trim().split(" ").toSorted(), ["Established=True", "NamesAccepted=True"]);
   });
 
-  test("kubectl shows all errors at once, each with its fix", async () => {
+  test("kubectl shows all errors together, each with its fix", async () => {
     const document = changed(smallest, { "spec.replicas": 2, "spec.authentication": {} });
     const { code, stderr } = await kubectl(["apply", "-f", "-"], document);
     assert.equal(code, 1);

@@ -102,7 +102,7 @@ describe("without faults", () => {
     assert.equal(stdout, "system:serviceaccount:default:default");
   });
 
-  test("a client without credentials is anonymous, whatever its headers", async () => {
+  test("a client without credentials is anonymous, with any headers", async () => {
     const headers = { "x-remote-user": "admin", "x-remote-group": "system:masters" };
     const outgoing = request(new URL(configMaps, proxy.url), { ca: await readFile(cluster.caFile), headers });
     outgoing.end();

@@ -44,7 +44,7 @@ async function assertDrawnOnce(secrets: History<Secret>): Promise<void> {
   }
 }
 
-/** Changes almost every object: fields of its POST are first taken over, then it is applied. */
+/** Changes almost every object: ownership of the fields of its POST is first changed, then it is applied. */
 const changes: Modification = {
   "spec.version": "3.17.2",
   "spec.authentication.basic.defaultPermission": "EDIT",
@@ -94,7 +94,7 @@ describe("an operator that is killed immediately after a write", { skip: onK3s()
     await assertDrawnOnce(secrets);
     context.diagnostic(`${ofCreation.length} writes of the creation: ${ofCreation.join(", ")}`);
     context.diagnostic(`${ofChange.length} writes of the change: ${ofChange.join(", ")}`);
-    // Ten objects and at least one status; eight objects of the change, most of them taken over first.
+    // Ten objects and at least one status; eight objects of the change, most of them after a change of field ownership.
     assert.ok(ofCreation.length >= 11 && ofChange.length >= 11);
   });
 });

@@ -221,7 +221,7 @@ describe("drift", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual(await stage.objects.list("Job"), []);
   });
 
-  test("nothing is applied once all objects match, whatever other clients write into their own fields", async (context) => {
+  test("nothing is applied once all objects match, also after other clients write their own fields", async (context) => {
     const stage = await running(context);
     const since = await stage.quiet();
     for (const [kind, name] of [

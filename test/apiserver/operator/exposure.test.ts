@@ -250,7 +250,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
       for (const name of those) if ((await hostsOf(stage, name)).includes("a.example.com")) found.push(name);
       return found;
     };
-    const isToldSo = async (name: string) => {
+    const reportsConflict = async (name: string) => {
       const { reason } = condition(await stage.objects.the("MlflowServer", name), "Exposed");
       assert.equal(reason, "HostConflict", name);
     };
@@ -260,7 +260,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
         const [found] = all;
         assert.ok(found !== undefined && all.length === 1, `it routes to ${all.join(", ") || "no server"}`);
         // If two got the address at the same time, the younger may have had a route first, so this is checked again each time.
-        await Promise.all(waiting.map((name) => name !== found && isToldSo(name)));
+        await Promise.all(waiting.map((name) => name !== found && reportsConflict(name)));
         return found;
       });
       waiting = waiting.filter((name) => name !== holder);

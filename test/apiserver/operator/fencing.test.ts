@@ -82,7 +82,7 @@ function assertFenced(all: readonly Call[], users: readonly string[]): number {
 describe("no operator writes after another one leads", { skip: onK3s() }, () => {
   before(async () => void (await sharedControlPlane()));
 
-  test("whichever of them is killed, stopped, suspended or slowed down, and whichever acquires the Lease", async (context) => {
+  test("if any of them is killed, stopped, suspended or slowed down, and any acquires the Lease", async (context) => {
     const stage = await fixture(context, { operator: false });
     const both = [await candidate(context, stage, "first"), await candidate(context, stage, "second")] as const;
     const users = both.map(({ user }) => user);

@@ -241,7 +241,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await eventually(async () => assert.deepEqual(await policies(), []));
   });
 
-  test("is not MeshReady if the mesh does not deny a request of the operator, whatever statuses report", async (context) => {
+  test("is not MeshReady if the mesh does not deny a request of the operator, regardless of statuses", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context);
     await enforced(stage);
@@ -270,7 +270,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     await says(stage, "MeshEnforced");
   });
 
-  test("starts a listener for traces last, and stops it first, whatever else is wrong", async (context) => {
+  test("starts a listener for traces last, and stops it first, regardless of other problems", async (context) => {
     await installIstioDefinitions(cluster);
     const stage = await set(context, denying);
     const istio = istiod(stage.objects);

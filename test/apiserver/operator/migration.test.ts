@@ -52,7 +52,7 @@ function assertOneAtATime(versions: readonly Version<Job>[]): void {
     const isOver = object.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True");
     if (type === "DELETED" || isOver) unfinished.delete(uid);
     else unfinished.set(uid, name);
-    assert.ok(unfinished.size <= 1, `two migrations at once: ${[...unfinished.values()].join(" and ")}`);
+    assert.ok(unfinished.size <= 1, `two migrations at the same time: ${[...unfinished.values()].join(" and ")}`);
   }
 }
 

@@ -56,7 +56,7 @@ const names: readonly (readonly [ObjectKind, suffix: string, modification?: Modi
 ];
 
 /** In seconds. Unmanaged objects are not watched, but checked every 30 s. */
-const lookedForAgain = 120;
+const checkedAgain = 120;
 
 const statusOnly = new Set(["mlflowservers/status"]);
 
@@ -80,7 +80,7 @@ async function assertSteady(stage: Fixture): Promise<void> {
   const isTried = ({ verb, code }: Call) => verb === "create" && code === 409;
   await eventually(
     async () => assert.ok((await stage.calls(since)).some(isTried), "no reconciliation yet"),
-    lookedForAgain,
+    checkedAgain,
   );
   await stage.quiet();
   const after = await stage.objects.the("MlflowServer", "mlflow");
@@ -131,7 +131,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
       const written = (await stage.writes(since)).filter(({ verb, code }) => verb !== "create" && code < 300);
       assert.deepEqual(new Set(written.map(({ resource, subresource }) => `${resource}/${subresource}`)), statusOnly);
       for (const { kind, taken } of cases) await stage.objects.remove(kind, taken);
-      for (const { name } of cases) await stage.ready(name, lookedForAgain);
+      for (const { name } of cases) await stage.ready(name, checkedAgain);
     });
   }
 
@@ -144,7 +144,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("NameConflict");
     assert.deepEqual(await untouched(stage, "Service", "mlflow"), before);
     await stage.objects.remove("Service", "mlflow");
-    await stage.ready("mlflow", lookedForAgain);
+    await stage.ready("mlflow", checkedAgain);
   });
 
   test("for the ServiceAccount is reported, and no pod runs with the permissions of the unmanaged one", async (context) => {
@@ -155,7 +155,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
     await assertSteady(stage);
     assert.deepEqual([...(await stage.objects.list("Job")), ...(await stage.objects.list("Deployment"))], []);
     await stage.objects.remove("ServiceAccount", "mlflow");
-    await stage.ready("mlflow", lookedForAgain);
+    await stage.ready("mlflow", checkedAgain);
   });
 
   test("for the Secret with the database URI is reported", async (context) => {
@@ -167,7 +167,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("NameConflict");
     assert.deepEqual(await untouched(stage, "Secret", "mlflow-store"), before);
     await stage.objects.remove("Secret", "mlflow-store");
-    await stage.ready("mlflow", lookedForAgain);
+    await stage.ready("mlflow", checkedAgain);
   });
 
   test("for the Job is reported", async (context) => {
@@ -199,7 +199,7 @@ describe("a name conflict", { skip: onK3s(), concurrency: 4 }, () => {
     await assertSteady(stage);
     assert.deepEqual(await untouched(stage, "Job", name), before);
     await stage.objects.remove("Job", name, { propagationPolicy: "Background" });
-    await stage.ready("mlflow", lookedForAgain);
+    await stage.ready("mlflow", checkedAgain);
   });
 
   test("with objects of a deleted server of the same name ends when they are garbage collected", async (context) => {

@@ -248,7 +248,7 @@ describe("an object outside the server's namespace", { skip: onK3s() }, () => {
       await eventually(async () => assert.equal(await set.objects.get("MlflowServer", name), undefined));
     });
 
-  test("is created and deleted completely, whichever write an operator is killed after", async (context) => {
+  test("is created and deleted completely if an operator is killed after any write", async (context) => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
     const set = await stage(context, cluster);

@@ -51,7 +51,7 @@ async function observed(context: TestContext, { cluster, namespace }: Fixture) {
   });
   return {
     most: () => most,
-    /** Forgets what has been, not what is. */
+    /** Resets the history, not the current state. */
     reset: () => {
       most = 0;
     },
@@ -162,7 +162,7 @@ describe("an upgrade of the operator", { skip: onK3s(), concurrency: 1 }, () => 
     await eventually(async () => assert.deepEqual((await changed(stage)).sort(), names), seconds);
     for (const name of names) await stage.ready(name, seconds);
     await eventually(async () => assert.deepEqual([...(await pending(stage))], []), seconds);
-    assert.ok(upgrade.most() <= upgradeConcurrency, `${upgrade.most()} at once`);
+    assert.ok(upgrade.most() <= upgradeConcurrency, `${upgrade.most()} at the same time`);
     await eventually(() => assert.ok(upgrade.most() > 1, "not only one at a time"));
     await stage.quiet();
   });

@@ -124,7 +124,7 @@ describe("pods without progress", { skip: onK3s(), concurrency: 4 }, () => {
 
   test("a sidecar keeps the migration's Job from completing: the status names the container", async (context) => {
     const stage = await fixture(context);
-    stage.kubelet.decide(migrations({ does: "succeeds", beside: "linkerd-proxy" }));
+    stage.kubelet.decide(migrations({ does: "succeeds", injected: "linkerd-proxy" }));
     await stage.apply(server());
     const stalled = await stage.stalled("SidecarRunning");
     assert.match(condition(stalled, "Stalled").message, /container linkerd-proxy of pod mlflow-migrate-.* still runs/);

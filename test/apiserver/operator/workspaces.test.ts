@@ -209,11 +209,11 @@ describe("workspaces", { skip: onK3s() }, () => {
     await team.create("MlflowWorkspaceAccess", { metadata: { name: "strange" }, spec: strange });
     await accessSays(team, "strange", "WorkspaceNotServed");
 
-    const byHand = { apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "eve" };
+    const manual = { apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "eve" };
     await team.create("RoleBinding", {
       metadata: { name: "by-hand" },
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "mlflow-workspace-viewer" },
-      subjects: [byHand],
+      subjects: [manual],
     });
     const { stdout } = await runCommand(["access", "-n", team.namespace, "-o", "json"], {
       environment: { kubeconfig: cluster.kubeconfigPath },

@@ -131,7 +131,7 @@ test("lists again after repeated 500, but not while the API server is unavailabl
 });
 
 test("lists again after idle watches", async (context) => {
-  // On a busy machine a shorter limit ends before a watch is open, which is no idle watch.
+  // On a busy machine a shorter limit ends before a watch is open, which is not an idle watch.
   const { counts, watch } = await scripted(context, {}, {}, { idleSeconds: 0.25 });
   await eventually(() => assert.ok(counts.lists >= 3, `${counts.lists} lists`));
   assert.ok(counts.watches <= 2 * counts.lists, `${counts.watches} watches`);
