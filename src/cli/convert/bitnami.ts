@@ -1,11 +1,13 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import {
   onlyCPU,
+  serviceMonitorRows,
   setAllowedHosts,
   setAutoscaling,
   setEnvironment,
   setImage,
   setIngress,
+  setMonitoring,
   setPod,
   setVersion,
   setVolume,
@@ -16,7 +18,6 @@ import { isValues, type Value, type Values } from "./values.ts";
 const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
 const ownProbes = "the operator sets probes that fit MLflow's start";
 const noSubchart = "the operator does not run databases or object stores: run one and reference it";
-const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the database and the Ingress";
 const toSecret = "the manifest references a Secret that has it";
 const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 const ownName = "the name of the MlflowServer names the objects";
@@ -222,7 +223,9 @@ const rows: readonly Row[] = [
   ),
   ...notNeeded("each server has its own ServiceAccount", ...tracking("serviceAccount.create", "serviceAccount.name")),
   mapped("tracking.serviceAccount.annotations.*", "serviceAccount.annotations"),
-  ...unsupported(noMonitoring, ...tracking("metrics.*")),
+  ...notNeeded("monitoring enables the metrics", ...tracking("metrics.enabled")),
+  ...serviceMonitorRows("tracking.metrics.serviceMonitor", { timeout: "scrapeTimeout", path: "path" }),
+  ...unsupported("the Service has no port for metrics", ...tracking("metrics.*")),
   ...unsupported(noSubchart, "postgresql.*", "minio.*"),
   changed("postgresql.auth.username", "backendStore.postgresql.credentialsSecretRef", toSecret),
   changed("postgresql.auth.password", "backendStore.postgresql.credentialsSecretRef", toSecret),
@@ -317,6 +320,7 @@ function convert(context: ConversionContext): void {
   setSpread(context);
   setExposure(context);
   setNetworkPolicy(context);
+  if (values.flag("tracking.metrics.enabled")) setMonitoring(context, "tracking.metrics.serviceMonitor");
   if (!values.flag("tracking.pdb.create", true)) draft.set("podDisruptionBudget.enabled", false);
 }
 

@@ -3,7 +3,7 @@ import { unsafeAnnotations } from "../../api/fields/ingress.ts";
 import type { Rule } from "../../api/fields/rule.ts";
 import { ruleProblems } from "../../api/rule-problems.ts";
 import { versions } from "../../api/versions.ts";
-import type { ConversionContext } from "./chart.ts";
+import { type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import { isValues, pathText, type Value, type Values } from "./values.ts";
 
 /** Sets `version` from the tag of an image, such as `v3.17.2-full`; the newest version where the operator does not run that one. */
@@ -40,6 +40,32 @@ export function setAutoscaling(
 ): void {
   for (const [field, value] of Object.entries(limits)) draft.set(`autoscaling.${field}`, value);
   report(replicas, "changed", "the HorizontalPodAutoscaler decides, as in the chart");
+}
+
+/** Rows of a ServiceMonitor, with the chart's names of two of its keys. */
+export const serviceMonitorRows = (
+  monitor: string,
+  { timeout, path }: Readonly<Record<"timeout" | "path", string>>,
+): Row[] => [
+  mapped(`${monitor}.enabled`, "monitoring.namespace"),
+  changed(`${monitor}.namespace`, "monitoring.namespace", "it is taken for the namespace of Prometheus"),
+  ...notNeeded(
+    "the chart of the operator has the PodMonitor of all servers: set metrics.serverPodMonitor there",
+    `${monitor}.labels.*`,
+    `${monitor}.interval`,
+    `${monitor}.${timeout}`,
+  ),
+  ...notNeeded("the ports of the metrics serve /metrics", `${monitor}.${path}`),
+  ...unsupported("the PodMonitor of the operator's chart has no such field: write one of your own", `${monitor}.*`),
+];
+
+/** `monitoring`, if the chart creates a ServiceMonitor. */
+export function setMonitoring({ values, draft, report }: ConversionContext, monitor: string): void {
+  if (!values.flag(`${monitor}.enabled`)) return;
+  const namespace = values.text(`${monitor}.namespace`);
+  draft.set("monitoring.namespace", namespace ?? "monitoring");
+  if (namespace === undefined)
+    report(`${monitor}.enabled`, "changed", "write the namespace of Prometheus, if it is not monitoring");
 }
 
 /** Names of a list of objects, such as `imagePullSecrets`. */

@@ -2,12 +2,14 @@ import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Ro
 import {
   namesIn,
   onlyCPU,
+  serviceMonitorRows,
   setAllowedHosts,
   setAutoscaling,
   setAzureSecret,
   setEnvironment,
   setImage,
   setIngress,
+  setMonitoring,
   setPod,
   setVersion,
   withoutLeading,
@@ -29,7 +31,6 @@ const ownPods = "the operator runs the pods under Pod Security restricted, with 
 const ownProbes = "the operator sets probes that fit MLflow's start";
 const ownMigration = "the Job of the migration and the checks use MLflow's image";
 const noSubchart = "the operator does not run databases or object stores: run one and reference it";
-const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the database and the Ingress";
 const toSecret = "the manifest references a Secret that has it";
 const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 
@@ -219,7 +220,7 @@ const rows: readonly Row[] = [
   mapped("corsAllowedOrigins[]", "server.corsAllowedOrigins"),
   mapped("serverAllowedHosts[]", "server.allowedHosts"),
   mapped("resources.*", "pod.resources"),
-  ...unsupported(noMonitoring, "serviceMonitor.*"),
+  ...serviceMonitorRows("serviceMonitor", { timeout: "timeout", path: "telemetryPath" }),
   mapped("nodeSelector.*", "pod.nodeSelector"),
   mapped("tolerations[].*", "pod.tolerations"),
   mapped("affinity.*", "pod.affinity"),
@@ -328,6 +329,7 @@ function convert(context: ConversionContext): void {
     sources?.map((name) => ({ secretRef: { name: draft.existing(name, ["all keys"]) } })),
   );
   setExposure(context);
+  setMonitoring(context, "serviceMonitor");
 }
 
 /** As the chart: a HorizontalPodAutoscaler only with a database server and a bucket. */

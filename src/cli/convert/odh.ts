@@ -65,7 +65,7 @@ const rows: readonly Row[] = [
     "service.type",
     "service.annotations.*",
   ),
-  ...unsupported("MLflow's /metrics is not served: monitor the operator, the database and the Gateway", "metrics.*"),
+  ...unsupported("write monitoring with the namespace of Prometheus", "metrics.*"),
   ...unsupported(
     "write networkPolicy.egress.ports",
     "networkPolicy.egressRules[].*",

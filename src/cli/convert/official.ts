@@ -7,6 +7,7 @@ import {
   setEnvironment,
   setImage,
   setIngress,
+  setMonitoring,
   setPod,
   setVersion,
   setVolume,
@@ -17,7 +18,6 @@ import { isValues, type Values } from "./values.ts";
 
 const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
 const ownCode = "it would run your code in the pods of the server, which have its Secrets";
-const noMonitoring = "MLflow's /metrics is not served: monitor the operator, the database and the Ingress";
 const ownArguments = "the operator sets the arguments of the server: see server.extraArgs for those that are allowed";
 const noRegistry = "the model registry is in the backend store";
 const ownGrants = "the operator grants what a server needs";
@@ -90,7 +90,11 @@ const rows: readonly Row[] = [
   mapped("networkPolicy.additionalEgressRules[].ports[].port", "networkPolicy.egress.ports"),
   ...notNeeded("ports are open for TCP", "networkPolicy.additionalEgressRules[].ports[].protocol"),
   ...unsupported("egress is restricted by port", "networkPolicy.additionalEgressRules[].*"),
-  ...unsupported(noMonitoring, "metrics.*", "serviceMonitor.*"),
+  ...notNeeded("monitoring enables the metrics", "metrics.enabled"),
+  ...notNeeded("the ports of the metrics serve /metrics", "metrics.path"),
+  mapped("serviceMonitor.enabled", "monitoring.namespace"),
+  ...notNeeded("the ports of the metrics have no TLS", "serviceMonitor.tlsConfig.*"),
+  ...unsupported("the chart of the operator has the PodMonitor of all servers", "metrics.*", "serviceMonitor.*"),
   ...notNeeded(ownPods, "podSecurityContext.*", "securityContext.*"),
   ...notNeeded("each server has its own ServiceAccount", "serviceAccount.create", "serviceAccount.name"),
   ...notNeeded("only authentication that needs it mounts a token", "serviceAccount.automountServiceAccountToken"),
@@ -144,6 +148,7 @@ function convert(context: ConversionContext): void {
   });
   setExposure(context);
   setNetworkPolicy(context);
+  if (values.flag("metrics.enabled")) setMonitoring(context, "serviceMonitor");
 }
 
 function setBackendStore(context: ConversionContext): void {

@@ -196,6 +196,34 @@ describe("converted manifests", () => {
     ]);
   });
 
+  test("a ServiceMonitor that the chart creates becomes monitoring", () => {
+    const monitoringOf = (id: string, values: Values) => {
+      const { manifest, report } = converted(charts.find((chart) => chart.id === id) ?? community, values);
+      return [Object(manifest["spec"]).monitoring, report.map(({ key, outcome }) => [key, outcome])];
+    };
+    const serviceMonitor = { enabled: true, namespace: "observability" };
+    assert.deepEqual(monitoringOf("community", { serviceMonitor: { ...serviceMonitor, interval: "30s" } }), [
+      { namespace: "observability" },
+      [
+        ["serviceMonitor.enabled", "mapped"],
+        ["serviceMonitor.namespace", "changed"],
+        ["serviceMonitor.interval", "changed"],
+      ],
+    ]);
+    const metrics = { enabled: true };
+    const [ofBitnami] = monitoringOf("bitnami", { tracking: { metrics: { ...metrics, serviceMonitor } } });
+    assert.deepEqual(ofBitnami, { namespace: "observability" });
+    assert.deepEqual(monitoringOf("official", { metrics, serviceMonitor: { enabled: true } }), [
+      { namespace: "monitoring" },
+      [
+        ["metrics.enabled", "changed"],
+        ["serviceMonitor.enabled", "changed"],
+      ],
+    ]);
+    assert.equal(monitoringOf("official", { serviceMonitor: { enabled: true } })[0], undefined);
+    assert.equal(monitoringOf("bitnami", { tracking: { metrics: { serviceMonitor } } })[0], undefined);
+  });
+
   test("a HorizontalPodAutoscaler that the community chart does not create is left out", () => {
     const { manifest, report, problems } = converted(community, { replicaCount: 1, autoscaling: { enabled: true } });
     assert.equal(Object(manifest["spec"]).replicas, 1);
