@@ -310,7 +310,7 @@ export function caches(options: CachesOptions): Caches {
 
   const owned = (key: Key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.indexed(serverEntry(key)) ?? []);
 
-  const states = () => Object.fromEntries([...watches].map(([name, { state }]) => [name, state()]));
+  const states = () => Object.fromEntries([...watches].map(([name, watch]) => [name, watch.state()]));
 
   return {
     optedInNamespaces: workspaces.optedInNamespaces.of,
