@@ -57,7 +57,7 @@ function peerCheck({ image, pod }: ServerModel, name: string, program: Program, 
   };
 }
 
-/** Returns the init container that waits until Redis or Valkey, where oauth2-proxy stores sessions, is available. Undefined without it. */
+/** Returns the init container that waits until the session store of oauth2-proxy is available. Undefined without one. */
 export function sessionStoreCheck(model: ServerModel): MountedContainer | undefined {
   const { sessionStore: store } = model.authentication;
   return (
