@@ -155,13 +155,13 @@ function wrongRoutes(): Wrong[] {
       small(`the host of ${url}`, { [path]: url, [ingress]: {} }, path, "not an address"),
     ),
     small(
-      "an open server",
+      "a server without authentication",
       { "spec.authentication": { none: {} }, [path]: base, [ingress]: {} },
       "spec.exposure",
       "not exposed outside the cluster",
     ),
     small(
-      "an open server by a Gateway",
+      "a server without authentication by a Gateway",
       { "spec.authentication": { none: {} }, [path]: base, [route]: { parentRefs: [{ name: "a" }] } },
       "spec.exposure",
       "such as oauth2Proxy",

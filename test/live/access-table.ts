@@ -50,7 +50,7 @@ export async function unauthenticatedAttempts(attempt: Attempting): Promise<read
       forgedHeaders.map((lines) => attempt("", lines)),
     ),
     await all(
-      `no credential, each of ${tricks.length} path tricks`,
+      `no credential, each of ${tricks.length} manipulated paths`,
       tricks.map((path) => attempt("", [], path)),
     ),
     await all(

@@ -127,14 +127,14 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
       await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(fixture, "default"))),
       await of("a user without a group", eve),
       before,
-      await of("a user who may edit the experiment", bob),
+      await of("a user who can edit the experiment", bob),
       await of("a member of the group of administrators", ada),
       ...(await deniedAttempts(attempt, "a member of the group of administrators", [
         basicLine(ada.username, ada.password),
       ])),
     ];
     await assertDocumented("ldap", rows);
-    assertAccess(rows, ["a user who may edit the experiment", "a member of the group of administrators"]);
+    assertAccess(rows, ["a user who can edit the experiment", "a member of the group of administrators"]);
     assert.ok(rows.every(({ owner }) => ["", claimedOwner].includes(owner)));
   });
 

@@ -80,11 +80,12 @@ describe("access through a waypoint or a sidecar", () => {
       all(policy, ["POST"], below(plain), writers));
     test(`${policy}: denies other methods for all clients`, () =>
       all(policy, ["GET", "HEAD", "PUT", "OPTIONS", "DELETE"], below(["/v1/traces", "/v1/traces/x"]), noCallers));
-    test(`${policy}: denies path tricks for all clients`, () => all(policy, methods, below(disguised), noCallers));
+    test(`${policy}: denies manipulated paths for all clients`, () =>
+      all(policy, methods, below(disguised), noCallers));
     test(`${policy}: allows all clients on all other paths`, () => all(policy, methods, below(others), allCallers));
   }
 
-  test("path tricks with the prefix are denied, too", async () => {
+  test("manipulated paths with the prefix are denied, too", async () => {
     await all("prefixed", ["POST"], intoPrefix, writers);
     await all("prefixed", methods, likePrefix, noCallers);
     await all("prefixed", methods, [prefix, `${prefix}/`], allCallers);

@@ -236,8 +236,8 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
         await attempt("an access token of the plugin as a password", [basicLine("bob", "mlf_01234567_of-the-plugin")]),
         await attempt("a user in neither group", bearer(await issuer.token("eve", "mlflow"))),
         await attempt("a user without a grant", bearer(await issuer.token("tom", "mlflow"))),
-        await attempt("a user who may edit the experiment", bearer(bob)),
-        await attempt("a program that may, by its client credentials", bearer(pipeline)),
+        await attempt("a user who can edit the experiment", bearer(bob)),
+        await attempt("a program with a grant, by its client credentials", bearer(pipeline)),
         await attempt("an administrator in a browser, after the login", [`Cookie: ${session}`]),
       );
       const inside = rows.slice(-3).map(({ who }) => who);

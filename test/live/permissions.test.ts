@@ -94,12 +94,12 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
       await of("an unknown user", { ...writer, username: "nobody" }),
       await attempt("a ServiceAccount's token", bearer(await serviceAccountToken(fixture, "default"))),
       before,
-      await of("a user who may edit the experiment", writer),
+      await of("a user who can edit the experiment", writer),
       await of("an administrator", firstAdmin),
       ...(await deniedAttempts(attempt, "an administrator", [basicLine(firstAdmin.username, firstAdmin.password)])),
     ];
     await assertDocumented("basic", rows);
-    assertAccess(rows, ["a user who may edit the experiment", "an administrator"]);
+    assertAccess(rows, ["a user who can edit the experiment", "an administrator"]);
     assert.ok(rows.every(({ owner }) => ["", claimedOwner].includes(owner)));
   });
 

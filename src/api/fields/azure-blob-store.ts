@@ -29,7 +29,7 @@ export const azureBlob = z
       "A connection string of the storage account. Default: none. A change rolls the pods. Example: {name: mlflow-azure, key: connection-string}.",
     ).optional(),
     accessKeySecretRef: secretKey(
-      "An access key of the storage account. Default: none; the pods get their permissions from Microsoft Entra Workload ID, by the annotation azure.workload.identity/client-id in serviceAccount.annotations. A change rolls the pods. Example: {name: mlflow-azure, key: access-key}.",
+      "An access key of the storage account. Default: none; the pods get their permissions from Microsoft Entra Workload ID, with the annotation azure.workload.identity/client-id in serviceAccount.annotations. A change rolls the pods. Example: {name: mlflow-azure, key: access-key}.",
     ).optional(),
   })
   .meta({
