@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { cruise, type IConfiguration, type IForbiddenRuleType } from "dependency-cruiser";
 import { receivingFunctions } from "./support/receiving-functions.ts";
@@ -77,6 +77,13 @@ describe("the import order", () => {
       assert.doesNotMatch(readFileSync(file, "utf8"), /new Date\(|Date\.now|Math\.random|randomBytes/, file);
     }
   });
+});
+
+test("ARCHITECTURE.md names files that exist", () => {
+  const named = [...readFileSync("ARCHITECTURE.md", "utf8").matchAll(/`(?:src\/)?([a-z]+\/[a-z/-]+\.ts)`/g)];
+  const missing = named.flatMap(([, name = ""]) => ([`src/${name}`, name].some(existsSync) ? [] : [name]));
+  assert.ok(named.length > 20);
+  assert.deepEqual(missing, []);
 });
 
 test("few functions pass the model on until it is a manifest", () => {
