@@ -1,4 +1,5 @@
 import { crdValidator, validatedVersions } from "../chart/crd-validators.ts";
+import { kustomizeController } from "../chart/flux.ts";
 import { helmProgram } from "../chart/helm.ts";
 import { kstatusProgram } from "../chart/kstatus-program.ts";
 import { releasePrograms } from "../chart/release-programs.ts";
@@ -40,6 +41,7 @@ export async function buildPrograms(tiers: readonly string[], report: Report): P
     builds.push(
       () => releasePrograms(report),
       () => kstatusProgram(report),
+      () => kustomizeController(report),
     );
   if (isFor("chart")) for (const version of await validatedVersions()) builds.push(() => crdValidator(version, report));
   if (isFor("oauth2-proxy") || hasCluster) builds.push(() => oauth2ProxyProgram(report));
