@@ -60,6 +60,10 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
     /\.(postgresql|mysql)\.(user|username|password|existingSecret|secretName|passwordSecretRef)$/,
     "use credentialsSecretRef: {name: …} next to it: the user name and the password are in a Secret only",
   ],
+  [
+    /\.(postgresql|mysql)\.(uri|url|connectionString)$/,
+    "use spec.backendStore.uriSecretRef: {name: …, key: …}, with the complete URI in a Secret",
+  ],
   [/\.postgresql\.(ssl|sslmode|tls)$/, "use sslMode next to it, such as sslMode: verify-full"],
   [/\.mysql\.(ssl|sslmode|sslMode|ssl_ca|ca)$/, "use tls next to it, such as tls: {mode: VerifyIdentity}"],
   [/\.postgresql\.(schema|search_path|currentSchema)$/, "use searchPath next to it"],

@@ -62,6 +62,9 @@ function body(problem: FieldProblem, rejected: Rejected): string {
     return `${problem.body}: ${lastName(field)}: ${JSON.stringify(rejected.sourceText(field))}`;
   const [, members] = /^Invalid value: set exactly one of ([^:]+): /.exec(problem.body) ?? [];
   if (members !== undefined) return unionText(problem, members.split(", "), rejected);
+  const [, one, other] = /^Invalid value: set (\S+) or (\S+), not both$/.exec(problem.body) ?? [];
+  if (one !== undefined && valueAt(rejected.document, child(field, one)) == null)
+    return `Invalid value: neither ${one} nor ${other} is set: ${requiredHint(child(field, one), rejected.schema)}`;
   if (value !== undefined) {
     const similar = mostSimilar(value, schema?.enum ?? []);
     return similar === undefined ? problem.body : `${problem.body}: did you mean ${similar}?`;
@@ -101,7 +104,7 @@ function boundText({ field, body: text }: FieldProblem, schema: StructuralSchema
   const { minimum = 0, maximum } = schema ?? {};
   if (/ in body should be (?:less|greater) than or equal to /.test(text))
     return `${text}: write an integer ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}`;
-  if (/ in body should have at least /.test(text)) return `${text}: ${requiredHint(field, undefined, schema)}`;
+  if (/ in body should (?:have|be) at least /.test(text)) return `${text}: ${requiredHint(field, undefined, schema)}`;
   if (text.startsWith("Duplicate value: ")) return `${text}: remove one of the two entries`;
   if (text.startsWith("Too long: ")) return `${text}: shorten it`;
   const [, actual, most] = /^Too many: (\d+): must have at most (\d+) /.exec(text) ?? [];
@@ -191,8 +194,11 @@ function wrongTypeText(path: string, expected: string, { schema, document, sourc
       return shown === "" ? `${must}: write one value` : `${must}: put it in quotes: ${assign(JSON.stringify(shown))}`;
     case "integer":
       if (/^\d+$/.test(shown)) return `${must} in quotes: remove the quotes: ${assign(shown)}`;
+      if (/^\d+[^\d.]/.test(shown))
+        return `${must}: write only the number: ${assign(String(Number.parseInt(shown, 10)))}`;
       return `${must}: write an integer, such as ${assign(String(Math.max(1, field?.minimum ?? 1)))}`;
     case "boolean": {
+      if (value === "true" || value === "false") return `${must} in quotes: remove the quotes: ${assign(value)}`;
       const isTrue = /^(true|yes|on|y|1|enabled)$/i.test(shown);
       return `${must}: write ${assign(isTrue ? "true" : "false")}, without quotes`;
     }

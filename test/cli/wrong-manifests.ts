@@ -244,7 +244,7 @@ export const wrongManifests: readonly WrongManifest[] = [
     "      database: mlflow\n",
     "",
     9,
-    "set database or credentialsSecretRef.databaseKey",
+    "neither database nor credentialsSecretRef.databaseKey is set: write database: mlflow",
   ),
   // Names of fields
   wrong(
@@ -454,6 +454,37 @@ export const wrongManifests: readonly WrongManifest[] = [
     "  name: mlflow\n  annotations: { mlflow-operator.dev/paused: true }\n",
     5,
     'must be text: put the value in quotes: mlflow-operator.dev/paused: "true"',
+  ),
+  wrong(
+    "a number with a sign of percent",
+    "  replicas: 1",
+    "  autoscaling: { maxReplicas: 2, targetCPUUtilization: 80% }",
+    7,
+    "must be an integer, and is 80%: write only the number: targetCPUUtilization: 80",
+  ),
+  wrong(
+    "false in quotes",
+    "  replicas: 1",
+    '  hibernate: "false"',
+    7,
+    "must be true or false, and is false in quotes: remove the quotes: hibernate: false",
+  ),
+  wrong("an empty host", host, 'host: ""', 10, "at least 1 chars long: write host: db.example.com"),
+  wrong("a bucket in upper case", bucket, "bucket: Models_1", 15, "lower case letters, digits, - and ."),
+  wrong(
+    "neither a host nor its key",
+    `      ${host}\n`,
+    "",
+    9,
+    "neither host nor credentialsSecretRef.hostKey is set: write host: db.example.com",
+  ),
+  wrong(
+    "a URI of a database with a password",
+    host,
+    "uri: postgresql://ada:hunter2@db/mlflow",
+    10,
+    "use spec.backendStore.uriSecretRef: {name: …, key: …}",
+    "hunter2",
   ),
   // Alternatives
   wrong(

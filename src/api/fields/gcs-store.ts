@@ -9,7 +9,8 @@ export const gcs = z
   .strictObject({
     bucket: text("Name of the bucket; it must exist. Example: mlflow-artifacts.", 222, {
       rule: "self.matches('^[a-z0-9][a-z0-9._-]+[a-z0-9]$')",
-      message: "bucket is a bucket name only, without gs:// and without a path (use prefix for the path)",
+      message:
+        "bucket is a bucket name only (lower case letters, digits, -, _ and .), without gs:// and without a path (use prefix for the path)",
     }),
     prefix: storePrefix("bucket").optional(),
     endpointURL: url(

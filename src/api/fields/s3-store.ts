@@ -10,7 +10,8 @@ export const s3 = z
   .strictObject({
     bucket: text("Name of the bucket; it must exist. Example: mlflow-artifacts.", 63, {
       rule: "self.matches('^[a-z0-9][a-z0-9.-]+[a-z0-9]$')",
-      message: "bucket is a bucket name only, without s3:// and without a path (use prefix for the path)",
+      message:
+        "bucket is a bucket name only (lower case letters, digits, - and .), without s3:// and without a path (use prefix for the path)",
     }).optional(),
     bucketRef: bucketRef.optional(),
     prefix: storePrefix("bucket").optional(),
