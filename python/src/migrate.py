@@ -858,7 +858,7 @@ def require_packages() -> None:
         raise Failure(
             "UnsupportedImage",
             f"The MLflow image does not contain {', '.join(missing)}, which this authentication method requires. Use the project's"
-            " image, or add the package to yours.",
+            " image, or add the package to your image.",
         )
 
 

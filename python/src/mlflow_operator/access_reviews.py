@@ -237,11 +237,13 @@ def install() -> None:
         for name in names.split():
             if not callable(getattr(getattr(holder, owner, None) if owner else holder, name, None)):
                 raise RuntimeError(
-                    f"This mlflow-kubernetes-plugins has no {place}.{name}. Access reviews would stop all other requests."
+                    f"This mlflow-kubernetes-plugins has no {place}.{name}. Access reviews would block all other requests."
                 )
     kind = authorizer.KubernetesAuthorizer
     if list(inspect.signature(kind.is_allowed).parameters) != IS_ALLOWED:
-        raise RuntimeError("This mlflow-kubernetes-plugins asks other questions. Different ones could get one answer.")
+        raise RuntimeError(
+            "This mlflow-kubernetes-plugins sends other access reviews. Different ones could get the same result."
+        )
     reviews = Reviews()
     authorizer.AuthorizationV1Api = with_timeout(authorizer.AuthorizationV1Api)
     kind._submit_self_subject_access_review = sent_by_threads(kind._submit_self_subject_access_review)

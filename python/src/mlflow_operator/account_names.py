@@ -33,7 +33,7 @@ def problem_of(name: object, *, is_subject: bool = False) -> str | None:
     if len(name) > LONGEST_NAME:
         return f"it is longer than {LONGEST_NAME} characters"
     if any(unicodedata.category(character) in UNSEEN for character in name):
-        return "it has control characters, or characters that are not seen"
+        return "it has control characters, or invisible characters"
     if name != " ".join(name.split()):
         return "it has spaces at its ends, or several in a row"
     if name != unicodedata.normalize("NFKC", name):

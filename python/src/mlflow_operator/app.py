@@ -129,9 +129,9 @@ def check_closed(application: Any) -> None:
     for route in routes_of(application):
         parts, module, path = segments(getattr(route, "path", "")), module_of(route), route.path
         if module.startswith("mlflow.server.assistant") and not is_assistant(parts):
-            raise RuntimeError(f"MLflow serves its Assistant at {path} too, which this operator does not close.")
+            raise RuntimeError(f"MLflow also serves its Assistant at {path}, which this operator does not disable.")
         if module == "mlflow.server.gateway_api" and not is_gateway(parts):
-            raise RuntimeError(f"MLflow serves its AI gateway at {path} too, which this operator does not close.")
+            raise RuntimeError(f"MLflow also serves its AI gateway at {path}, which this operator does not disable.")
 
 
 def limit_decompression(limit: int) -> None:
@@ -140,7 +140,7 @@ def limit_decompression(limit: int) -> None:
     from mlflow.server import otel_api
 
     if not callable(getattr(otel_api, "decompress_otlp_body", None)):
-        raise RuntimeError("This MLflow decompresses traces elsewhere. Their size would not be limited.")
+        raise RuntimeError("This MLflow decompresses traces in another place. Their size would not be limited.")
 
     def bounded(body: bytes, encoding: str) -> bytes:
         if encoding not in ("gzip", "deflate"):

@@ -89,7 +89,7 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
         else:
             content = inflated(body, limit + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError("the body is damaged") from error
+        raise ValueError("the body is invalid") from error
     if len(content) > limit:
         raise TooLarge
     return content

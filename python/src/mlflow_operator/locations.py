@@ -248,7 +248,9 @@ def install(extra: Sequence[str] = ()) -> None:
         def location_of(trace_info: Any) -> str:
             location = original(trace_info)
             if trace_info.trace_id not in (parts_of(location) or ("", "", []))[2]:
-                raise MlflowException("The artifact location of this trace does not belong to the trace.", PERMISSION_DENIED)
+                raise MlflowException(
+                    "The artifact location of this trace does not belong to the trace.", PERMISSION_DENIED
+                )
             return location
 
         return location_of

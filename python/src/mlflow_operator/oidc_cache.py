@@ -185,9 +185,7 @@ def completed(coroutine: Any) -> Any:
     except StopIteration as end:
         return end.value
     coroutine.close()
-    raise RuntimeError(
-        "This mlflow-oidc-auth waits while it authenticates a token, which a thread without an event loop cannot do."
-    )
+    raise RuntimeError("This mlflow-oidc-auth authenticates a token asynchronously, which needs an event loop.")
 
 
 def clear_on_writes(engine: Any, memory: Memory) -> None:

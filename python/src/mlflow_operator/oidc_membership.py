@@ -95,7 +95,7 @@ def identity_in(claims: Mapping[str, object]) -> str:
             continue
         if (problem := problem_of(name, is_subject=field == "sub")) is not None:
             raise Rejected(
-                f"its claim {field} has a name that could be taken for another one: {problem} ({name!r:.80}). Change the name at the "
+                f"its claim {field} has a name that could be confused with another one: {problem} ({name!r:.80}). Change the name at the "
                 "issuer, or set spec.authentication.oidc.usernameClaim to a claim such as sub"
             )
         break
@@ -120,10 +120,10 @@ def members_account(provider: Any, payload: Mapping[str, object], username: str)
     if not is_member(groups):
         if TOKEN_SECONDS is not None:
             accounts().gone(identity)
-        raise Rejected(f"{username!r} is in neither group by this token")
+        raise Rejected(f"{username!r} is in neither group according to this token")
     account = account_of(identity, username, is_browser=False)
     if account is not None and account.is_admin and not is_administrator(groups):
-        raise Rejected(f"{username!r} is an administrator, but not by this token: log in by the browser once")
+        raise Rejected(f"{username!r} is an administrator, but not according to this token: log in with a browser once")
     if account is None:
         pending.set(identity)
         return username, False
@@ -147,7 +147,7 @@ def provision(self: AuthMiddleware, username: str, token: str, payload: Mapping[
     provision_bearer(self, username, token, {**payload, "sub": identity})
     account = accounts().bound_to(identity)
     if account is None or account.username != username:
-        raise Rejected(f"no account could be made for {username!r}, or another user of the issuer was faster")
+        raise Rejected(f"no account was created for {username!r}, or another user of the issuer has it now")
     if TOKEN_SECONDS is not None:
         accounts().seen(identity, account)
 
@@ -208,7 +208,7 @@ authenticate_basic = replaced(AuthMiddleware, "_authenticate_basic_auth")
 async def by_access_token(self: AuthMiddleware, header: str) -> tuple[bool, str | None, str]:
     """Authenticates an access token if they are enabled, as long as its user has recently authenticated with a group."""
     if TOKEN_SECONDS is None:
-        return False, None, "access tokens are off (spec.authentication.oidc.accessTokens)"
+        return False, None, "access tokens are disabled (spec.authentication.oidc.accessTokens)"
     found: tuple[bool, str | None, str] = await authenticate_basic(self, header)
     if not found[0] or found[1] is None:
         return found
@@ -223,7 +223,7 @@ deny = replaced(AuthMiddleware, "_deny")
 
 TOO_OLD = (
     "The access token is wrong or too old, or its user has not logged in for longer than spec.authentication.oidc.accessTokens.maxAge: "
-    "log in by the browser, and make a new access token if that is not enough."
+    "log in with a browser, and create a new access token if that is not sufficient."
 )
 
 

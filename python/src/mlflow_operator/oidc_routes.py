@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 ACCESS_TOKENS = (
-    "Access tokens of mlflow-oidc-auth are disabled, since they outlive a user's membership at the issuer: use a token of the issuer "
+    "Access tokens of mlflow-oidc-auth are disabled, since they stay valid after a user has left the issuer: use a token of the issuer "
     "(Authorization: Bearer). The field spec.authentication.oidc.accessTokens enables them with a maximum age."
 )
 NOT_SERVED = "is not served: users come from the OpenID Connect issuer of spec.authentication.oidc"

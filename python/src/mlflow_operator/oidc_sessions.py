@@ -72,7 +72,7 @@ def install(repository: Any, engine: Any) -> None:
     if not callable(getattr(repository, "resolve", None)) or {each.name for each in fields(ResolvedSession)} != set(
         COLUMNS
     ):
-        raise RuntimeError("This mlflow-oidc-auth keeps sessions in another way. Ended ones would be accepted.")
+        raise RuntimeError("This mlflow-oidc-auth stores sessions in another way. Ended sessions would be accepted.")
     resolve = resolver(engine)
 
     @wraps(repository.resolve)

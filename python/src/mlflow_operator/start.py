@@ -86,7 +86,7 @@ class Launcher:
     def __call__(self, command: Sequence[Any], *, extra_env: Mapping[str, str], **_: Any) -> Server:
         words = [str(word) for word in command]
         if words[1:3] != UVICORN:
-            raise RuntimeError(f"MLflow starts its server by another program than uvicorn: {words[1:3]}")
+            raise RuntimeError(f"MLflow starts its server with another program than uvicorn: {words[1:3]}")
         environment: MutableMapping[str, str] = {**os.environ, **extra_env}
         if self.is_possible(words, environment):
             os.environ.update(extra_env)
@@ -115,9 +115,7 @@ def main() -> None:
     from mlflow.cli import cli
 
     if not callable(getattr(server, "_exec_cmd", None)):
-        raise RuntimeError(
-            "This MLflow starts its server in another way. Without knowing it, this program could leave out a check."
-        )
+        raise RuntimeError("This MLflow starts its server in another way, so this program could omit a check.")
     server._exec_cmd = Launcher(imported_with, lambda arguments: uvicorn.main.main(arguments, prog_name="uvicorn"))
     cli(["server", *sys.argv[1:]], prog_name="mlflow")
 

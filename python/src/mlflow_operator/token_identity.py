@@ -264,7 +264,7 @@ class Tokens:
             header = jwt.get_unverified_header(token)
             claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
         except MALFORMED:
-            raise Refused("it is no JSON Web Token") from None
+            raise Refused("it is not a JSON Web Token") from None
         known = self._issuers.get(claimed) if isinstance(claimed, str) else None
         if known is None:
             raise Refused("it is of another issuer")
@@ -288,9 +288,9 @@ class Tokens:
     def _within_its_time(self, payload: Mapping[str, object]) -> None:
         ends = payload["exp"]
         if isinstance(ends, bool) or not isinstance(ends, (int, float)):
-            raise Refused("its exp is no number")
+            raise Refused("its exp is not a number")
         if not self._clock() < ends:
-            raise Expired("its time is over")
+            raise Expired("it has expired")
 
 
 def digest_of(token: str) -> bytes:
@@ -338,7 +338,7 @@ def person(payload: Mapping[str, object], claims: Claims) -> Identity:
     if isinstance(said, str):
         said = [said]
     if not isinstance(said, list):
-        raise Refused(f"its claim {claims.groups} is no list")
+        raise Refused(f"its claim {claims.groups} is not a list")
     groups = tuple(claims.groups_prefix + name(group) for group in said)
     if reserved := next((each for each in (user, *groups) if is_reserved(each, claims.reserved)), None):
         raise Refused(

@@ -122,7 +122,7 @@ class Users:
         store.has_user = self.has_user
         reads = [name for name in GRANTS if callable(getattr(store, name, None))]
         if not reads:
-            raise RuntimeError("This MLflow reads grants in another way. Removed ones would be cached.")
+            raise RuntimeError("This MLflow reads grants in another way. Removed grants would be cached.")
         for name in reads:
             setattr(store, name, self._granting(name, getattr(store, name)))
 

@@ -107,6 +107,6 @@ def install(adapter: Any) -> None:
     """`adapter` is the plugin's module that imports asgiref's adapter."""
     if not callable(getattr(adapter, "WSGIMiddleware", None)):
         raise RuntimeError(
-            "This mlflow-oidc-auth runs MLflow in another way. It could answer one request after the other."
+            "This mlflow-oidc-auth runs MLflow in another way. It could process requests one after the other."
         )
     adapter.WSGIMiddleware = FlaskInThreads

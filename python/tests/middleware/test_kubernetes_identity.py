@@ -19,7 +19,7 @@ class Known:
 
     def identity(self, token: str) -> Identity:
         if token == "expired":
-            raise Expired("its time is over")
+            raise Expired("it has expired")
         if token != "good":
             raise Refused("it is no token")
         return Identity("ada", ("ml",))

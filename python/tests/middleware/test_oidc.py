@@ -248,7 +248,7 @@ class Accounting(unittest.TestCase):
                     with self.subTest(form=form, by=other.__name__), self.assertLogs(level="WARNING") as logs:
                         self.assertEqual(who(other(form, "of-another")), 401)
                     self.assertTrue(
-                        any("bound to another sub" in line or "taken for another" in line for line in logs.output)
+                        any("bound to another sub" in line or "confused with another" in line for line in logs.output)
                     )
                     self.assertIsNone(
                         Accounts(store.user_identity_repo._Session).bound_to(identity_of(ISSUER, "of-another"))
