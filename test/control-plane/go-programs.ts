@@ -138,11 +138,15 @@ async function* filesOf(directory: string): AsyncGenerator<string> {
     if ((await stat(join(directory, path))).isFile()) yield path;
 }
 
-/** Returns the source folder of a dependency of `module`, which contains definitions and examples. */
+/**
+ * Returns the source folder of a dependency of `module`, which contains definitions and examples. The sources are downloaded if they are
+ * missing: the programs can come from a cache without them.
+ */
 export async function goModuleFolder({ directory }: GoModule, path: string): Promise<string> {
-  const { code, stdout, stderr } = await go(["list", "-m", "-f", "{{.Dir}}", path], directory);
-  if (code !== 0 || stdout.trim() === "") throw new Error(`go has no sources of ${path}: ${stderr.trim()}`);
-  return stdout.trim();
+  const { code, stdout, stderr } = await go(["mod", "download", "-json", path], directory);
+  if (code !== 0) throw new Error(`go has no sources of ${path}: ${stderr.trim() || stdout.trim()}`);
+  const { Dir }: { Dir: string } = JSON.parse(stdout);
+  return Dir;
 }
 
 const noGo = "A Kubernetes for the tests can be built here with Go >= 1.26: install Go.";
