@@ -34,6 +34,11 @@ const options = {
     "any",
   ],
   "cluster-domain": ["domain", "DNS domain of Services", "cluster.local"],
+  "user-ids": [
+    "auto|fixed|namespace",
+    "user and group of the pods: those of the image, or those that the namespace assigns (OpenShift)",
+    "auto",
+  ],
   "upgrade-concurrency": [
     "number",
     "how many servers an operator upgrade, or changed operator settings, change at the same time after the first server",
@@ -101,6 +106,7 @@ export function settingsOf(values: OptionValues, environment: NodeJS.ProcessEnv 
     imageDigests: imageDigests("--image-digests", read("image-digests")),
     proxyImage: checkedProxyImage("--proxy-image", read("proxy-image") ?? defaultProxyImage),
     allowedImages: allowedImagesOf("--allowed-images", read("allowed-images")),
+    userIDs: userIDs(read("user-ids") ?? "auto"),
     clusterDomain: read("cluster-domain") ?? "cluster.local",
     upgradeConcurrency: whole("--upgrade-concurrency", read("upgrade-concurrency") ?? "5", 1, 10_000),
     gracePeriodSeconds: whole("--grace-period", read("grace-period") ?? "120", 0, 3600),
@@ -139,6 +145,11 @@ function access(kubeconfig: string | undefined, environment: NodeJS.ProcessEnv):
   }
   const directory = nonEmpty(environment["MLFLOW_OPERATOR_SERVICE_ACCOUNT_DIRECTORY"]);
   return { host, port, ...(directory === undefined ? {} : { serviceAccountDirectory: directory }) };
+}
+
+function userIDs(text: string): Settings["userIDs"] {
+  if (text === "auto" || text === "fixed" || text === "namespace") return text;
+  throw new Error("--user-ids must be auto, fixed or namespace.");
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

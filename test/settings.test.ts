@@ -13,6 +13,7 @@ describe("settings", () => {
       [["--watch-namespaces", ","], /is empty: omit it/],
       [["--log-level", "loud"], /debug, info, warn or error/],
       [["--leader-elect", "yes"], /true or false/],
+      [["--user-ids", "1000"], /auto, fixed or namespace/],
       [["--image-digests", `2.0.0=sha256:${"0".repeat(64)}`], /2\.0\.0 is not a supported version of MLflow/],
       [["--image-digests", "3.17.2=latest"], /write 3\.17\.2=sha256: and 64/],
       [["--proxy-image", "quay.io/oauth2-proxy/oauth2-proxy:v7.15.4"], /before 7\.15\.5/],

@@ -303,7 +303,15 @@ function withInstallation(command: Command): Command {
     )
     .option("--image-digests <list>", "digests of this image by version, such as 3.17.2=sha256:…")
     .option("--proxy-image <image>", "image of oauth2-proxy", defaultProxyImage)
-    .option("--cluster-domain <domain>", "DNS domain of Services", "cluster.local");
+    .option("--cluster-domain <domain>", "DNS domain of Services", "cluster.local")
+    .addOption(
+      new Option(
+        "--user-ids <source>",
+        "user and group of the pods: those of the image, or those that OpenShift assigns",
+      )
+        .choices(["fixed", "namespace"])
+        .default("fixed"),
+    );
 }
 
 /** Options of `otel-config`. */

@@ -5,7 +5,7 @@ import { messageOf } from "../kube/errors.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { type KubeObject, objectText } from "../kube/object.ts";
-import type { Installation } from "../model/inputs.ts";
+import type { Installation, UserIDs } from "../model/inputs.ts";
 import { objectNames } from "../model/names.ts";
 import { invalidUrl } from "../reconcile/invalid-url.ts";
 import { wantedIn } from "../reconcile/workspace/workspace-plan.ts";
@@ -24,6 +24,7 @@ export interface InstallationOptions {
   readonly imageDigests?: string;
   readonly proxyImage: string;
   readonly clusterDomain: string;
+  readonly userIds?: UserIDs;
 }
 
 export interface RenderOptions extends DocumentOptions, InstallationOptions {
@@ -94,6 +95,7 @@ export function installationOf(options: InstallationOptions): Installation {
       imageDigests: imageDigests("--image-digests", options.imageDigests),
       proxyImage: checkedProxyImage("--proxy-image", options.proxyImage),
       clusterDomain,
+      userIDs: options.userIds,
     };
   } catch (error) {
     throw new UsageError(messageOf(error));

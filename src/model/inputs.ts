@@ -17,6 +17,8 @@ export interface Installation {
   readonly allowedImages?: readonly string[] | undefined;
   /** DNS domain of the cluster's Services: `cluster.local`. */
   readonly clusterDomain: string;
+  /** Who decides the user and group of the pods. Default: fixed. */
+  readonly userIDs?: UserIDs | undefined;
   /** Seconds during which missing prerequisites of a new generation are reported as Reconciling; default 120. */
   readonly gracePeriodSeconds?: number | undefined;
   /** How operator upgrades change servers; undefined to change all servers at the same time. */
@@ -24,6 +26,9 @@ export interface Installation {
   /** The only namespaces that the operator works in; undefined for all. */
   readonly namespaces?: readonly string[] | undefined;
 }
+
+/** The user and group of pods: `fixed`, those of the image, or `namespace`, those that OpenShift assigns to pods without. */
+export type UserIDs = "fixed" | "namespace";
 
 /** A version of the operator with its settings, and how many servers it changes at the same time. */
 export interface Upgrade {

@@ -3,12 +3,15 @@ import { defaults } from "../api/defaults.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { computeResources, defaultRequests, setupResources, withMemoryLimit } from "./compute-resources.ts";
+import type { Installation } from "./inputs.ts";
 import { podSelector } from "./metadata.ts";
 
 type Pod = NonNullable<MlflowServerSpec["pod"]>;
 
 /** The settings of a server's pods, with defaults. */
 export interface PodSettings {
+  /** Whether pods run as the user and group of the image. Otherwise the platform assigns both. */
+  readonly hasFixedIDs: boolean;
   /** Labels and annotations of the spec, as there. */
   readonly labels: Record<string, string> | undefined;
   readonly annotations: Record<string, string> | undefined;
@@ -31,12 +34,13 @@ export interface PodSettings {
 }
 
 /** Returns the settings of the pods of a server. */
-export function podSettings(server: MlflowServer): PodSettings {
+export function podSettings(server: MlflowServer, { userIDs }: Pick<Installation, "userIDs">): PodSettings {
   const { pod = {}, image, authentication, server: process } = server.spec;
   const { nodeSelector, tolerations, affinity, priorityClassName, schedulerName, hostAliases, dnsConfig } = pod;
   const pullSecrets = [...(image?.pullSecrets ?? []), ...(authentication.oauth2Proxy?.image?.pullSecrets ?? [])];
   const requests = defaultRequests(process);
   return {
+    hasFixedIDs: userIDs !== "namespace",
     labels: pod.labels,
     annotations: pod.annotations,
     scheduling: {

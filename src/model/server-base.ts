@@ -121,7 +121,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
     },
     hasDisruptionBudget: isReplicated(spec) && podDisruptionBudget.enabled !== false,
     image: mlflowImage(spec, installation),
-    pod: podSettings(server),
+    pod: podSettings(server, installation),
     process: processSettings(inputs),
     serviceAccountAnnotations: spec.serviceAccount?.annotations,
     addresses,

@@ -6,10 +6,12 @@ import type { CredentialSource } from "../kube/client/credentials.ts";
 import { type Fence, LeaseFence } from "../kube/client/fence.ts";
 import { LeaderElection } from "../kube/client/leader-election.ts";
 import type { ListWatchTiming } from "../kube/client/timing.ts";
+import type { Installation, UserIDs } from "../model/inputs.ts";
 import { controller } from "./controller.ts";
 import { healthServer } from "./health-server.ts";
 import type { Log } from "./log.ts";
 import { type Metrics, metrics } from "./metrics.ts";
+import { platformUserIDs } from "./user-ids.ts";
 
 export interface OperatorOptions {
   readonly credentials: CredentialSource;
@@ -20,6 +22,8 @@ export interface OperatorOptions {
   readonly proxyImage: string;
   readonly allowedImages?: readonly string[] | undefined;
   readonly clusterDomain: string;
+  /** Default `auto`: the namespace's on OpenShift, otherwise fixed. */
+  readonly userIDs?: UserIDs | "auto" | undefined;
   /** Number of servers that an operator upgrade changes at the same time, after the first server. */
   readonly upgradeConcurrency: number;
   /** Time in seconds in which missing prerequisites of a new generation are not an error. Default 120. */
@@ -60,9 +64,10 @@ const drainMilliseconds = 8000;
 const stuckElectionSeconds = 300;
 
 /** Identifies a version of the operator with the settings that pods depend on. */
-function revisionOf(options: OperatorOptions): string {
+function revisionOf(options: OperatorOptions, userIDs: UserIDs): string {
   const { version, imageRepository, imageDigests, proxyImage, clusterDomain } = options;
-  const parts = [version, imageRepository, Object.entries(imageDigests ?? {}).sort(), proxyImage, clusterDomain];
+  const digests = Object.entries(imageDigests ?? {}).sort();
+  const parts = [version, imageRepository, digests, proxyImage, clusterDomain, userIDs];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 10);
 }
 
@@ -82,18 +87,18 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
   // resource version prevents overwriting a Lease that another process has written.
   const electionClient = connect(undefined);
   let isLeader = () => false;
+  const installation: { -readonly [Key in keyof Installation]: Installation[Key] } = {
+    imageRepository: options.imageRepository,
+    imageDigests: options.imageDigests,
+    proxyImage: options.proxyImage,
+    allowedImages: options.allowedImages,
+    clusterDomain: options.clusterDomain,
+    gracePeriodSeconds: options.gracePeriodSeconds,
+    namespaces: options.namespaces,
+  };
   const work = controller({
     client,
-    installation: {
-      imageRepository: options.imageRepository,
-      imageDigests: options.imageDigests,
-      proxyImage: options.proxyImage,
-      allowedImages: options.allowedImages,
-      clusterDomain: options.clusterDomain,
-      upgrade: { revision: revisionOf(options), concurrency: options.upgradeConcurrency },
-      gracePeriodSeconds: options.gracePeriodSeconds,
-      namespaces: options.namespaces,
-    },
+    installation,
     namespaces: options.namespaces,
     workers: options.workers,
     instance: options.instance,
@@ -119,6 +124,24 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     metrics: async () => ({ text: await collected.text(), contentType: collected.contentType }),
   });
 
+  const stopping = new AbortController();
+  const isPlatformKnown = completeInstallation();
+
+  /** Adds what depends on the platform. Returns false if the operator was stopped before. */
+  async function completeInstallation(): Promise<boolean> {
+    const { userIDs = "auto", upgradeConcurrency: concurrency } = options;
+    const chosen = userIDs === "auto" ? await platformUserIDs(electionClient, stopping.signal, log) : userIDs;
+    if (chosen === undefined) return false;
+    installation.userIDs = chosen;
+    installation.upgrade = { revision: revisionOf(options, chosen), concurrency };
+    return true;
+  }
+
+  /** Pods depend on the platform: nothing is reconciled before it is known. */
+  async function lead(): Promise<void> {
+    if (await isPlatformKnown) work.lead();
+  }
+
   let fail: (reason: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
@@ -131,7 +154,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
         namespace: options.leaseNamespace,
         name: options.leaseName,
         identity: `${options.instance}_${randomBytes(4).toString("hex")}`,
-        onElected: work.lead,
+        onElected: () => void lead(),
         onLost: () => {
           isLost = true;
           fail("the Lease is lost: another process may be the leader");
@@ -139,7 +162,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
         log,
       })
     : undefined;
-  if (election === undefined) work.lead();
+  if (election === undefined) void lead();
   isLeader = () => election?.isLeader() ?? true;
   if (election !== undefined) stuckElection = () => !isLost && election.idleSeconds() > stuckElectionSeconds;
 
@@ -147,6 +170,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     healthPort: health.port,
     failed,
     stop: async () => {
+      stopping.abort();
       // Running reconciliations can end, unless another process can write already.
       if (isLost) client.close();
       await Promise.race([

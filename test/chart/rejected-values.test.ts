@@ -21,6 +21,7 @@ const rejected: readonly (readonly [value: string, message: string])[] = [
   ['watchNamespaces="team-a"', "at '/watchNamespaces': got string, want array"],
   ['watchNamespaces=["Team"]', "at '/watchNamespaces/0': 'Team' does not match pattern"],
   ['watchNamespaces=["a","a"]', "at '/watchNamespaces': items at 0 and 1 are equal"],
+  ['userIDs="1000"', "at '/userIDs': value must be one of 'auto', 'fixed', 'namespace'"],
   ['logLevel="trace"', "at '/logLevel': value must be one of 'debug', 'info', 'warn', 'error'"],
   ["workers=0", "at '/workers': minimum: got 0, want 1"],
   ["upgradeConcurrency=0", "at '/upgradeConcurrency': minimum: got 0, want 1"],

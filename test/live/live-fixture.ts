@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { Pod } from "../../src/kube/manifests.ts";
+import type { UserIDs } from "../../src/model/inputs.ts";
 import { port } from "../../src/model/names.ts";
 import { oauth2ProxyImage } from "../cluster/oauth2-proxy.ts";
 import type { Cluster } from "../cluster/start-cluster.ts";
@@ -46,13 +47,19 @@ export interface LiveFixture {
 /** The deadline of waits in seconds: many times what an idle machine needs. */
 export const timeoutSeconds = 600;
 
-/**
- * Starts a fixture that ends with the test, and prints the operator's log if the test fails. `withProxy`: with oauth2-proxy's image.
- * `isWide`: with the permissions of an operator for all namespaces; it sees only the servers of this namespace.
- */
+export interface LiveFixtureOptions {
+  /** With oauth2-proxy's image. */
+  readonly withProxy?: boolean;
+  /** With the permissions of an operator for all namespaces; it sees only the servers of this namespace. */
+  readonly isWide?: boolean;
+  /** The operator's setting. */
+  readonly userIDs?: UserIDs;
+}
+
+/** Starts a fixture that ends with the test, and prints the operator's log if the test fails. */
 export async function liveFixture(
   context: TestContext,
-  { withProxy = false, isWide = false } = {},
+  { withProxy = false, isWide = false, userIDs }: LiveFixtureOptions = {},
 ): Promise<LiveFixture> {
   const cluster = await liveCluster();
   await installed(cluster);
@@ -68,6 +75,7 @@ export async function liveFixture(
         imageRepository: image.slice(0, image.lastIndexOf(":")),
         ...(proxyImage !== undefined && { proxyImage }),
         ...(isWide && { namespaces: undefined }),
+        userIDs,
       },
     );
   const statuses = await statusWatch(cluster, [namespace]);

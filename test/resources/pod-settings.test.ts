@@ -38,3 +38,21 @@ test("without them pods have those of the cluster", () => {
     for (const field of ["schedulerName", "hostAliases", "dnsConfig", "dnsPolicy"])
       assert.ok(!(field in spec), `${name}: ${field}`);
 });
+
+test("user and group are those of the image, or nothing is asked for where the platform assigns them", () => {
+  for (const [userIDs, user] of [
+    ["fixed", 1000],
+    ["namespace", undefined],
+  ] as const) {
+    const given = inputs(server(withListener));
+    const manifests = all({ ...given, installation: { ...given.installation, userIDs } });
+    const pods = manifests.filter(({ kind }) => kind === "Deployment" || kind === "Job");
+    assert.equal(pods.length, 3);
+    for (const each of pods) {
+      const { securityContext } = Object(each).spec.template.spec as V1PodSpec;
+      const { runAsNonRoot, runAsUser, runAsGroup, fsGroup, fsGroupChangePolicy } = securityContext ?? {};
+      assert.deepEqual([runAsNonRoot, fsGroupChangePolicy], [true, "OnRootMismatch"]);
+      assert.deepEqual([runAsUser, runAsGroup, fsGroup], [user, user, user]);
+    }
+  }
+});

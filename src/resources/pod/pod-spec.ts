@@ -30,7 +30,7 @@ export function podSpec({ names, pod }: ServerModel, { init = [], main }: Contai
     serviceAccountName: names.serviceAccount,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    securityContext: podSecurityContext,
+    securityContext: pod.hasFixedIDs ? podSecurityContext : assignedSecurityContext,
     ...(init.length > 0 && { initContainers: init.map(withMounts) }),
     containers: main.map(withMounts),
     volumes: volumesOf([...main, ...init]),
@@ -56,14 +56,22 @@ function volumesOf(containers: readonly MountedContainer[]): V1Volume[] {
 /** The user and group of the MLflow image; volumes are made writable for the group. */
 const user = 1000;
 
-/** Pod Security Standard "restricted" (kubernetes.io/docs/concepts/security/pod-security-standards), for the pod. */
-export const podSecurityContext: V1PodSecurityContext = {
+/**
+ * Pod Security Standard "restricted" (kubernetes.io/docs/concepts/security/pod-security-standards), for a pod whose user and groups the platform
+ * assigns: OpenShift's SecurityContextConstraint `restricted-v2` rejects those outside of the range of the namespace.
+ */
+const assignedSecurityContext: V1PodSecurityContext = {
   runAsNonRoot: true,
+  fsGroupChangePolicy: "OnRootMismatch",
+  seccompProfile: { type: "RuntimeDefault" },
+};
+
+/** The same with the user of the image. */
+export const podSecurityContext: V1PodSecurityContext = {
+  ...assignedSecurityContext,
   runAsUser: user,
   runAsGroup: user,
   fsGroup: user,
-  fsGroupChangePolicy: "OnRootMismatch",
-  seccompProfile: { type: "RuntimeDefault" },
 };
 
 /** The same for each container, with a read-only root file system. */
