@@ -72,60 +72,89 @@ function statusOf(access: MlflowWorkspaceAccess, accessState: AccessState, now: 
   };
 }
 
+/** The state of an access for one reason; undefined if the reason does not apply. */
+type StateCheck = (access: MlflowWorkspaceAccess, view: AccessView) => AccessState | undefined;
+
+/** In the order in which they are reported; the grant is in force if none applies. */
+const checks: readonly StateCheck[] = [unsupported, expired, missingServer, optInMissing, notServed, conflicting];
+
 function accessStateOf(access: MlflowWorkspaceAccess, view: AccessView): AccessState {
-  const { namespace, servers, waits, conflicts, now } = view;
-  const problem = view.problems.get(access);
-  if (problem !== undefined) return { state: "stalled", ...problem.cause };
-  const { serverRef, role, subjects, expiresAt } = access.spec;
-  const place = access.metadata.namespace;
-  if (isExpired(access, now)) {
-    return {
-      state: "stalled",
-      reason: "Expired",
-      message: `The grant expired at ${expiresAt}, so its subjects have no access. Set spec.expiresAt to a later time, or delete it`,
-    };
+  for (const check of checks) {
+    const found = check(access, view);
+    if (found !== undefined) return found;
   }
-  if (!view.hasServer(access)) {
-    return {
-      state: "stalled",
-      reason: "WorkspaceNotServed",
-      message: `MlflowServer ${serverRef.namespace}/${serverRef.name} does not exist, so nothing is granted. Correct spec.serverRef, or create the server`,
-    };
-  }
+  return inForce(access);
+}
+
+function unsupported(access: MlflowWorkspaceAccess, { problems }: AccessView): AccessState | undefined {
+  const problem = problems.get(access);
+  return problem && { state: "stalled", ...problem.cause };
+}
+
+function expired(access: MlflowWorkspaceAccess, { now }: AccessView): AccessState | undefined {
+  if (!isExpired(access, now)) return undefined;
+  return {
+    state: "stalled",
+    reason: "Expired",
+    message: `The grant expired at ${access.spec.expiresAt}, so its subjects have no access. Set spec.expiresAt to a later time, or delete it`,
+  };
+}
+
+function missingServer(access: MlflowWorkspaceAccess, { hasServer }: AccessView): AccessState | undefined {
+  if (hasServer(access)) return undefined;
+  const { namespace, name } = access.spec.serverRef;
+  return {
+    state: "stalled",
+    reason: "WorkspaceNotServed",
+    message: `MlflowServer ${namespace}/${name} does not exist, so nothing is granted. Correct spec.serverRef, or create the server`,
+  };
+}
+
+function optInMissing({ spec, metadata }: MlflowWorkspaceAccess, { namespace }: AccessView): AccessState | undefined {
+  const { serverRef } = spec;
+  const place = metadata.namespace;
   const host = namespace?.metadata.labels?.[label.workspaceOf];
-  if (host !== serverRef.namespace) {
-    const what =
-      host === undefined
-        ? `is not labeled as a workspace of servers in namespace ${serverRef.namespace}`
-        : `is a workspace of servers in namespace ${host}, not ${serverRef.namespace}`;
-    return {
-      state: "stalled",
-      reason: "WorkspaceOptInMissing",
-      message: `namespace ${place} ${what}, so nothing is granted. An administrator of the namespace can label it: kubectl label namespace ${place} ${label.workspaceOf}=${serverRef.namespace}`,
-    };
-  }
+  if (host === serverRef.namespace) return undefined;
+  const what =
+    host === undefined
+      ? `is not labeled as a workspace of servers in namespace ${serverRef.namespace}`
+      : `is a workspace of servers in namespace ${host}, not ${serverRef.namespace}`;
+  return {
+    state: "stalled",
+    reason: "WorkspaceOptInMissing",
+    message: `namespace ${place} ${what}, so nothing is granted. An administrator of the namespace can label it: kubectl label namespace ${place} ${label.workspaceOf}=${serverRef.namespace}`,
+  };
+}
+
+function notServed(access: MlflowWorkspaceAccess, { servers, waits, problems }: AccessView): AccessState | undefined {
+  const { serverRef } = access.spec;
   const isReferenced = (server: MlflowServer) => isServerOf(access, server);
-  const server = servers.find(isReferenced);
-  if (server === undefined && waits.some(isReferenced)) {
+  if (servers.some(isReferenced)) return undefined;
+  if (waits.some(isReferenced))
     return { state: "waiting", reason: "Progressing", message: "Waiting until the server has its finalizer" };
-  }
-  const unread = [...view.problems].find(
+  const unread = [...problems].find(
     ([{ kind, metadata }]) =>
       kind === "MlflowServer" && metadata.name === serverRef.name && metadata.namespace === serverRef.namespace,
   );
-  if (server === undefined && unread !== undefined) return { state: "waiting", ...unread[1].cause };
-  if (server === undefined) {
-    return {
-      state: "stalled",
-      reason: "WorkspaceNotServed",
-      message: `namespace ${place} is not a workspace of MlflowServer ${serverRef.namespace}/${serverRef.name}, so nothing is granted. Correct spec.serverRef, or have spec.workspaces of the server select this namespace`,
-    };
-  }
-  const roleBinding = nameOf(server, role);
+  if (unread !== undefined) return { state: "waiting", ...unread[1].cause };
+  return {
+    state: "stalled",
+    reason: "WorkspaceNotServed",
+    message: `namespace ${access.metadata.namespace} is not a workspace of MlflowServer ${serverRef.namespace}/${serverRef.name}, so nothing is granted. Correct spec.serverRef, or have spec.workspaces of the server select this namespace`,
+  };
+}
+
+function conflicting(access: MlflowWorkspaceAccess, { conflicts }: AccessView): AccessState | undefined {
+  const roleBinding = roleBindingOf(access);
   const conflict = conflicts.find(
     ({ manifest }) => manifest.kind === "RoleBinding" && manifest.metadata.name === roleBinding,
   );
-  if (conflict !== undefined) return { state: "stalled", reason: conflict.reason, message: conflict.message };
+  return conflict && { state: "stalled", reason: conflict.reason, message: conflict.message };
+}
+
+function inForce(access: MlflowWorkspaceAccess): AccessState {
+  const { subjects, role, expiresAt } = access.spec;
+  const roleBinding = roleBindingOf(access);
   const who = subjects.length === 1 ? "1 subject has" : `${subjects.length} subjects have`;
   const until = expiresAt === undefined ? "" : `, until ${expiresAt}`;
   return {
@@ -134,4 +163,8 @@ function accessStateOf(access: MlflowWorkspaceAccess, view: AccessView): AccessS
     message: `${who} the role ${role} by RoleBinding ${roleBinding}${until}`,
     roleBinding,
   };
+}
+
+function roleBindingOf({ spec: { serverRef, role } }: MlflowWorkspaceAccess): string {
+  return nameOf({ metadata: serverRef }, role);
 }

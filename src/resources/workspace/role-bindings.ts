@@ -1,4 +1,5 @@
 import type { RoleBinding, Subject } from "../../kube/manifests.ts";
+import type { Key } from "../../kube/object.ts";
 import { clusterRoleName } from "../../kube/workspace-roles.ts";
 import { crossNamespaceMetadata } from "../../model/metadata.ts";
 import { objectNames } from "../../model/names.ts";
@@ -21,7 +22,7 @@ export function roleBindings(namespace: string, grants: readonly Grant[]): RoleB
 }
 
 /** Returns the name of the RoleBinding of a server and role. */
-export function nameOf({ metadata }: Grant["server"], role: Grant["role"]): string {
+export function nameOf({ metadata }: { readonly metadata: Key }, role: Grant["role"]): string {
   return objectNames.roleBinding(metadata.namespace, metadata.name, role);
 }
 
