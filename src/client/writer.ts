@@ -10,7 +10,7 @@ import {
   updateEntries,
 } from "../kube/client/managed-fields.ts";
 import { ApiError, isApiError } from "../kube/errors.ts";
-import { isKind, resourcePath } from "../kube/kinds.ts";
+import { isKind, resourcePath, rowOf } from "../kube/kinds.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import { annotation, finalizer, manager } from "../kube/names.ts";
 import { type KubeObject, keyText, objectText } from "../kube/object.ts";
@@ -40,7 +40,7 @@ export type Writer = Pick<
   | "report"
   | "recordEvent"
 > &
-  Pick<WorkspaceCluster, "patch" | "reportAccess">;
+  Pick<WorkspaceCluster, "reportAccess">;
 
 export interface WriterOptions {
   readonly client: ApiClient;
@@ -163,18 +163,20 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
 
     apply: async (manifest, live) => {
       const path = difference(manifest, live) ?? "";
-      const managers = await conflictingManagers(manifest, path);
-      await upgradeManagedFields(live);
-      const applied = await client.request<Owned>({
+      // Apply removes fields that the manifest no longer has, for which it needs the managers of the object.
+      const isApply = rowOf(manifest.kind).write !== "MergePatch";
+      const managers = isApply ? await conflictingManagers(manifest, path) : undefined;
+      if (isApply) await upgradeManagedFields(live);
+      const changed = await client.request<Owned>({
         method: "PATCH",
         path: pathOf(manifest),
-        query: { fieldManager, force: true },
-        contentType: applyPatch,
+        query: { fieldManager, ...(isApply && { force: true }) },
+        contentType: isApply ? applyPatch : mergePatch,
         // JSON is valid YAML. The uid prevents recreating an object that was deleted meanwhile, and taking over an object that another
         // client created with the same name.
         body: { ...manifest, metadata: { ...manifest.metadata, uid: live.metadata.uid } },
       });
-      noted(manifest, applied);
+      noted(manifest, changed);
       budget.note(manifest, path, managers);
     },
 
@@ -206,21 +208,6 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
         if (!isApiError(error, 404) && !isApiError(error, 409)) throw error;
         caches.removed(object);
       }
-    },
-
-    patch: async (manifest, live) => {
-      const path = difference(manifest, live) ?? "";
-      const { uid } = live.metadata;
-      const content = manifest.kind === "RoleBinding" ? { subjects: manifest.subjects } : { data: manifest.data };
-      const updated = await client.request<Owned>({
-        method: "PATCH",
-        path: pathOf(manifest),
-        query: { fieldManager },
-        contentType: mergePatch,
-        body: { metadata: { uid, labels: manifest.metadata.labels }, ...content },
-      });
-      noted(manifest, updated);
-      budget.note(manifest, path);
     },
 
     reportAccess: async (access, status) => caches.reportedAccess(await statusPatched(access, status)),

@@ -43,6 +43,8 @@ export interface KindRow {
   readonly isCrossNamespace?: true;
   /** The kind can be absent: the operator runs without it, and detects when it is installed. */
   readonly isOptional?: true;
+  /** How an existing object is changed; default: by server-side apply. */
+  readonly write?: "MergePatch";
   /** Verbs that only an operator of all namespaces needs. */
   readonly verbsEverywhere?: readonly Verb[];
   /** Subresources with their verbs. */
@@ -123,6 +125,8 @@ export const kinds = {
     plural: "rolebindings",
     roles: ["granted"],
     verbs: written,
+    // Apply after a POST takes two requests, and no other manager owns fields of these objects.
+    write: "MergePatch",
     scope: "Everywhere",
     isCrossNamespace: true,
   },

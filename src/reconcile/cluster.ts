@@ -130,8 +130,8 @@ export interface Cluster {
   create(manifest: Manifest): Promise<Creation>;
 
   /**
-   * Applies the manifest by server-side apply with forced ownership. Fields that the operator applied before and that the manifest
-   * no longer has are removed, also if `live` was created by {@link create}.
+   * Changes `live` to the manifest: by server-side apply with forced ownership, so that fields that the operator applied before and
+   * that the manifest no longer has are removed, also if it was created by {@link create}; or as the table of kinds says.
    */
   apply(manifest: Manifest, live: Owned): Promise<void>;
 

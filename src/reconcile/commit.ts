@@ -1,9 +1,10 @@
 import type { MlflowServer } from "../api/server.ts";
-import type { Manifest } from "../kube/manifests.ts";
+import type { Manifest, Owned } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cluster } from "./cluster.ts";
 import { markPartial } from "./failure-cause.ts";
 import { withLiveSpec } from "./migration.ts";
+import { type Adoption, concurrently, writeObject } from "./object-steps.ts";
 import { isStored, type NamingConflict, namingConflictOf } from "./ownership.ts";
 import type { Plan, Step } from "./plan.ts";
 
@@ -18,11 +19,10 @@ export async function commit(
 ): Promise<NamingConflict | undefined> {
   let wrote = 0;
   const all = async (steps: readonly Step[]) => {
-    const results = await Promise.allSettled(steps.map((step) => write(cluster, server, step)));
-    wrote += results.filter(({ status }) => status === "fulfilled").length;
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw wrote > 0 ? markPartial(failed.reason) : failed.reason;
-    return results.flatMap((result) => (result.status === "fulfilled" ? (result.value ?? []) : []))[0];
+    const { conflicts, succeeded, errors } = await concurrently(steps, (step) => write(cluster, server, step));
+    wrote += succeeded;
+    if (errors.length > 0) throw wrote > 0 ? markPartial(errors[0]) : errors[0];
+    return conflicts[0];
   };
   for (const group of plan.groups) {
     const taken = await all(group.filter(createsServiceAccount));
@@ -57,38 +57,26 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
     case "record":
       await cluster.record(server, step.record, step.conditions);
       return undefined;
-    case "delete":
-      await cluster.delete(step.live);
-      return undefined;
-    case "apply":
-      await cluster.apply(step.manifest, step.live);
-      return undefined;
-    case "create":
-      return (await cluster.create(step.manifest)) === "created"
-        ? undefined
-        : reuseExisting(cluster, server, step.manifest);
+    default:
+      return writeObject(cluster, step, (live, manifest) => adoption(live, manifest, server));
   }
 }
 
 /**
- * Handles AlreadyExists for an object that is not in the cache: an owned object that lost its label is repaired, also one that the
- * watch has not delivered yet; an unmanaged one is a conflict. A generated Secret keeps its data: this reconciliation has generated
- * other data, so it stops here, and the next one uses the stored data.
+ * An owned object that lost its label, or that the watch has not delivered yet, is repaired; an unmanaged one is a conflict. A
+ * generated Secret keeps its data: this reconciliation has generated other data, so it stops here, and the next one uses the stored
+ * data.
  */
-async function reuseExisting(
-  cluster: Cluster,
-  server: MlflowServer,
-  manifest: Manifest,
-): Promise<NamingConflict | undefined> {
-  const live = await cluster.read(manifest);
-  if (live === undefined) return undefined;
-  const namingConflict = namingConflictOf(live, server);
-  if (namingConflict !== undefined) return namingConflict;
+function adoption(live: Owned, manifest: Manifest, server: MlflowServer): Adoption<NamingConflict> {
+  const conflict = namingConflictOf(live, server);
+  if (conflict !== undefined) return { conflict };
   if (manifest.kind === "Secret" && live.kind === "Secret" && isStored(live, server)) {
-    await cluster.apply({ ...manifest, data: live.data ?? {} }, live);
-    return { isTerminating: true, reason: "Progressing", message: `Reusing the existing ${objectText(live)}` };
+    const message = `Reusing the existing ${objectText(live)}`;
+    return {
+      step: { do: "apply", manifest: { ...manifest, data: live.data ?? {} }, live },
+      conflict: { isTerminating: true, reason: "Progressing", message },
+    };
   }
   const isJob = manifest.kind === "Job" && live.kind === "Job";
-  await cluster.apply(isJob ? withLiveSpec(manifest, live) : manifest, live);
-  return undefined;
+  return { step: { do: "apply", manifest: isJob ? withLiveSpec(manifest, live) : manifest, live } };
 }

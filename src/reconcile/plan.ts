@@ -1,4 +1,3 @@
-import { quantityOf } from "../api/quantity.ts";
 import type { MigrationRecord } from "../api/status.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
@@ -9,10 +8,11 @@ import { objectNames } from "../model/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import type { Cause } from "./cause.ts";
-import { difference, isOtherRole } from "./difference.ts";
+import { difference } from "./difference.ts";
 import { isRoute } from "./exposure.ts";
 import { listenerOf } from "./mesh-view.ts";
 import { type Migration, migrationOf, recordedFirst, waiting, withLiveSpec } from "./migration.ts";
+import { deletionsOf, isSame, type LiveObjects, type ObjectStep, stepsFor } from "./object-steps.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { isCrossNamespace, isStored, type NamingConflict, namingConflictOf, ownershipOf } from "./ownership.ts";
 import { podPrerequisites } from "./pod-prerequisites.ts";
@@ -24,9 +24,7 @@ import { type WriteConflict, withoutConflicts } from "./write-conflict.ts";
 
 /** One write. */
 export type Step =
-  | { readonly do: "create"; readonly manifest: Manifest }
-  | { readonly do: "apply"; readonly manifest: Manifest; readonly live: Owned }
-  | { readonly do: "delete"; readonly live: Owned }
+  | ObjectStep
   /** Writes `status.migration` before what follows, and with it the conditions if they are no longer correct. */
   | { readonly do: "record"; readonly record: MigrationRecord; readonly conditions?: readonly Condition[] | undefined }
   /** Marks the Deployment, if the upgrade of the operator may still change the pods of the server now. */
@@ -86,7 +84,7 @@ export function planOf(observed: ObservedState): Plan {
   if (isStaged) return stagedPlan(wanted, staged, observed, migration);
   if (migration.isRejected) return { groups: recordGroups(migration, observed), migration };
   const terminating = firstNamingConflict(observed.owned);
-  const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepFor(manifest, observed));
+  const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepsFor(manifest, liveObjects(observed)));
   const jobs: Step[] = [
     ...(migrationJob === undefined ? [] : jobStep(migrationJob, observed, migration)),
     ...migration.remove
@@ -143,7 +141,7 @@ function stagedPlan(
   const isSameContent = inputs(live) === inputs(deployment);
   const stage = (name: Stage) =>
     wanted[name].flatMap((manifest) => {
-      const step = stepFor(manifest, observed);
+      const step = stepsFor(manifest, liveObjects(observed));
       if (manifest.kind === "Deployment") return scaleSteps(manifest, step);
       const isOfPods = name === "workload" && !isSameContent;
       return step.filter((each) => each.do === "create" || !isOfPods);
@@ -301,14 +299,8 @@ function finalizerStep(wanted: readonly Manifest[], { owned, granted, server }: 
   return [{ do: isNeeded ? "add finalizer" : "remove finalizer" }];
 }
 
-function stepFor(manifest: Manifest, { owned, server, isMutatedByAdmission }: ObservedState): Step[] {
-  const live = owned.find((object) => isSame(object, manifest));
-  if (live === undefined) return [{ do: "create", manifest }];
-  if (ownershipOf(live, server) !== "owned") return [];
-  if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
-  const target = withoutShrinking(manifest, live);
-  if (difference(target, live) === undefined || isMutatedByAdmission(target, live)) return [];
-  return [{ do: "apply", manifest: target, live }];
+function liveObjects({ owned, server, isMutatedByAdmission }: ObservedState): LiveObjects {
+  return { live: owned, ownershipOf: (object) => ownershipOf(object, server), isMutatedByAdmission };
 }
 
 /**
@@ -321,15 +313,6 @@ function jobStep(wanted: Job, { owned, server }: ObservedState, { remove }: Migr
   const { backoffLimit, completions, parallelism } = wanted.spec;
   const checked = { metadata: { labels: wanted.metadata.labels }, spec: { backoffLimit, completions, parallelism } };
   return difference(checked, live) === undefined ? [] : [{ do: "apply", manifest: withLiveSpec(wanted, live), live }];
-}
-
-/** The manifest without shrinking an enlarged volume, which the API server rejects. */
-function withoutShrinking(manifest: Manifest, live: Owned): Manifest {
-  if (manifest.kind !== "PersistentVolumeClaim" || live.kind !== "PersistentVolumeClaim") return manifest;
-  const storage = live.spec.resources?.requests?.["storage"];
-  const wanted = manifest.spec.resources?.requests?.["storage"];
-  if (storage === undefined || (quantityOf(storage) ?? 0) <= (quantityOf(wanted ?? "") ?? 0)) return manifest;
-  return { ...manifest, spec: { ...manifest.spec, resources: { requests: { storage } } } };
 }
 
 /**
@@ -347,17 +330,11 @@ function obsolete(wanted: readonly Manifest[], observed: ObservedState): Step[] 
 
 function unwanted(
   wanted: readonly Manifest[],
-  { owned, server }: ObservedState,
+  observed: ObservedState,
   isIncluded: (object: Owned) => boolean,
 ): Step[] {
-  return owned
-    .filter(isIncluded)
-    .filter((live) => live.kind !== "Pod" && live.kind !== "Job" && !isStored(live, server))
-    .filter((live) => ownershipOf(live, server) === "owned" && !wanted.some((manifest) => isSame(live, manifest)))
-    .map((live): Step => ({ do: "delete", live }));
-}
-
-function isSame(live: Owned | Manifest, manifest: Manifest): boolean {
-  const [a, b] = [live.metadata, manifest.metadata];
-  return live.kind === manifest.kind && a.name === b.name && a.namespace === b.namespace;
+  const { live, ownershipOf: ownership } = liveObjects(observed);
+  const isPruned = (object: Owned) =>
+    object.kind !== "Pod" && object.kind !== "Job" && !isStored(object, observed.server) && isIncluded(object);
+  return deletionsOf(wanted, { live: live.filter(isPruned), ownershipOf: ownership });
 }

@@ -4,9 +4,10 @@ import { label, manager } from "../../kube/names.ts";
 import { objectText } from "../../kube/object.ts";
 import type { Cause } from "../cause.ts";
 import { difference, isOtherRole } from "../difference.ts";
+import { type Adoption, concurrently, writeObject } from "../object-steps.ts";
 import { writeConflictOf } from "../write-conflict.ts";
-import type { WorkspaceStep } from "./steps.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
+import type { WorkspaceStep } from "./workspace-plan.ts";
 
 /** An unmanaged object that has the name of a desired object. */
 export interface WorkspaceConflict extends Cause {
@@ -18,56 +19,27 @@ export async function commit(
   cluster: WorkspaceCluster,
   steps: readonly WorkspaceStep[],
 ): Promise<readonly WorkspaceConflict[]> {
-  const results = await Promise.allSettled(steps.map((step) => write(cluster, step)));
-  const failed = results.find((result) => result.status === "rejected" && !isNamespaceTerminating(result.reason));
-  if (failed?.status === "rejected") throw failed.reason;
-  return results.flatMap((result) => (result.status === "fulfilled" ? (result.value ?? []) : []));
+  const { conflicts, errors } = await concurrently(steps, (step) => write(cluster, step));
+  const failed = errors.filter((error) => !isNamespaceTerminating(error));
+  if (failed.length > 0) throw failed[0];
+  return conflicts;
 }
 
+/** An object that another client repeatedly changes or deletes is not written. */
 async function write(cluster: WorkspaceCluster, step: WorkspaceStep): Promise<WorkspaceConflict | undefined> {
-  const conflict = step.do === "delete" ? undefined : conflictOf(step, cluster);
-  if (conflict !== undefined && step.do !== "delete") return { manifest: step.manifest, ...conflict };
-  switch (step.do) {
-    case "delete":
-      await cluster.delete(step.live);
-      return undefined;
-    case "patch":
-      await cluster.patch(step.manifest, step.live);
-      return undefined;
-    case "create":
-      return (await cluster.create(step.manifest)) === "created" ? undefined : reuseExisting(cluster, step.manifest);
-  }
+  const conflict = writeConflictOf(step, cluster.repeatedConflict);
+  if (conflict !== undefined && step.do !== "delete")
+    return { manifest: step.manifest, reason: conflict.reason, message: conflict.message };
+  return writeObject<WorkspaceObject, WorkspaceConflict>(cluster, step, adoption);
 }
 
-/** The cause if another client repeatedly changes or deletes the object, or undefined. */
-function conflictOf(
-  step: Exclude<WorkspaceStep, { do: "delete" }>,
-  { repeatedConflict }: WorkspaceCluster,
-): Cause | undefined {
-  const conflict =
-    step.do === "create"
-      ? writeConflictOf(step, repeatedConflict)
-      : writeConflictOf({ ...step, do: "apply" }, repeatedConflict);
-  return conflict && { reason: conflict.reason, message: conflict.message };
-}
-
-/** Handles AlreadyExists for an object that is not in the cache: a managed object that lost its labels is patched, another one is a conflict. */
-async function reuseExisting(
-  cluster: WorkspaceCluster,
-  manifest: WorkspaceObject,
-): Promise<WorkspaceConflict | undefined> {
-  const live = await cluster.read(manifest);
-  if (live === undefined || (live.kind !== "RoleBinding" && live.kind !== "ConfigMap")) return undefined;
-  if (isManaged(live) && isOtherRole(live, manifest)) {
-    await cluster.delete(live);
-    return undefined;
-  }
-  if (isManaged(live) || difference({ ...manifest, metadata: {} }, live) === undefined) {
-    await cluster.patch(manifest, live);
-    return undefined;
-  }
+/** A managed object that lost its labels is repaired, another one is a conflict. */
+function adoption(live: Owned, manifest: WorkspaceObject): Adoption<WorkspaceConflict> {
+  if (isManaged(live) && isOtherRole(live, manifest)) return { step: { do: "delete", live } };
+  if (isManaged(live) || difference({ ...manifest, metadata: {} }, live) === undefined)
+    return { step: { do: "apply", manifest, live } };
   const message = `${objectText(live)} in namespace ${live.metadata.namespace} exists and is not managed by this operator, so it is not changed: delete it if it is not needed${live.kind === "ConfigMap" ? ", or set spec.workspaces.clientConfigMaps: false" : ""}`;
-  return { manifest, reason: "NameConflict", message };
+  return { conflict: { manifest, reason: "NameConflict", message } };
 }
 
 /** Whether an object has one of the operator's labels. Removed ones are restored. */

@@ -15,6 +15,7 @@ export interface WorkspaceCluster
     Cluster,
     | "read"
     | "create"
+    | "apply"
     | "delete"
     | "isMutatedByAdmission"
     | "skew"
@@ -32,8 +33,6 @@ export interface WorkspaceCluster
   accesses(namespace: string): readonly MlflowWorkspaceAccess[];
   /** Objects in a namespace with the operator's label that belong to a server in another namespace. */
   granted(namespace: string): readonly WorkspaceObject[];
-  /** Patches the fields of the manifest that differ, lists as a whole, in one call. Fields of other clients stay. */
-  patch(manifest: WorkspaceObject, live: WorkspaceObject): Promise<void>;
   /** Replaces the status of an access. */
   reportAccess(access: MlflowWorkspaceAccess, status: MlflowWorkspaceAccessStatus): Promise<void>;
 }

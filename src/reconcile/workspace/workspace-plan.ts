@@ -6,8 +6,9 @@ import { clientConfigMap } from "../../resources/workspace/client-config-map.ts"
 import { type GrantConflict, grantsIn } from "../../resources/workspace/grant.ts";
 import { roleBindings } from "../../resources/workspace/role-bindings.ts";
 import { serversOf, type Workspace } from "../../resources/workspace/workspace.ts";
+import { deletionsOf, type LiveObjects, type ObjectStep, stepsFor } from "../object-steps.ts";
+import type { Ownership } from "../ownership.ts";
 import type { SpecProblem } from "../spec-problem.ts";
-import { stepsFor, type WorkspaceStep } from "./steps.ts";
 import { supportedIn } from "./supported.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
 
@@ -25,6 +26,9 @@ export interface ObservedWorkspace {
   readonly now: Date;
 }
 
+/** One write in a workspace. */
+export type WorkspaceStep = ObjectStep<WorkspaceObject, WorkspaceObject>;
+
 export interface WorkspacePlan {
   readonly steps: readonly WorkspaceStep[];
   readonly wanted: readonly WorkspaceObject[];
@@ -37,11 +41,11 @@ export interface WorkspacePlan {
 
 /** The writes in a namespace: grants only while it is labeled as a workspace; otherwise they are removed. */
 export function workspacePlan(observed: ObservedWorkspace): WorkspacePlan {
-  const { namespace, isMutatedByAdmission, now } = observed;
+  const { namespace, now } = observed;
   const nothing = { wanted: [], servers: [], waits: [], grantConflicts: [] };
   // A terminating namespace deletes all its objects, and nothing can be created in it.
   if (namespace?.metadata.deletionTimestamp !== undefined) return { steps: [], ...nothing };
-  if (namespace === undefined) return { steps: stepsFor([], observed.granted, isMutatedByAdmission), ...nothing };
+  if (namespace === undefined) return { steps: allSteps([], observed.granted, observed), ...nothing };
   const supported = supportedIn(observed);
   const { accesses, granted } = supported;
   const host = namespace.metadata.labels?.[label.workspaceOf];
@@ -55,7 +59,22 @@ export function workspacePlan(observed: ObservedWorkspace): WorkspacePlan {
   const { inForce, grantConflicts } = grantsIn(workspace);
   const wanted = wantedIn(workspace, inForce);
   const waits = selecting.filter((server) => !hasFinalizer(server));
-  return { steps: stepsFor(wanted, granted, isMutatedByAdmission), wanted, servers, waits, grantConflicts };
+  return { steps: allSteps(wanted, granted, observed), wanted, servers, waits, grantConflicts };
+}
+
+/** The writes after which a workspace has exactly the desired objects of the operator. */
+function allSteps(
+  wanted: readonly WorkspaceObject[],
+  live: readonly WorkspaceObject[],
+  { isMutatedByAdmission }: ObservedWorkspace,
+): WorkspaceStep[] {
+  const objects: LiveObjects<WorkspaceObject> = { live, ownershipOf, isMutatedByAdmission };
+  return [...deletionsOf(wanted, objects), ...wanted.flatMap((manifest) => stepsFor(manifest, objects))];
+}
+
+/** The cache has only objects in workspaces that the operator manages. */
+function ownershipOf({ metadata }: WorkspaceObject): Ownership {
+  return metadata.deletionTimestamp === undefined ? "owned" : "terminating";
 }
 
 /** The desired objects of a workspace. */
