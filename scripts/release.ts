@@ -132,6 +132,7 @@ const steps: Readonly<Record<string, () => Promise<void>>> = {
     const port = /^(?:localhost|127\.0\.0\.1):(\d+)\//.exec(release.registry)?.[1];
     if (port === undefined) throw new Error("registry needs --registry localhost:<port>/<path>.");
     const { process: server } = await startRegistry(Number(port));
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.kill());
     console.log(`The registry ${release.registry} runs until it is interrupted, and keeps nothing.`);
     await once(server, "exit");
   },
