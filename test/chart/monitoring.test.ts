@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, type TestContext, test } from "node:test";
 import { completed, succeeded } from "../control-plane/completed.ts";
+import { freePort } from "../control-plane/free-port.ts";
+import { eventually } from "../support/eventually.ts";
 import { proxyMetrics } from "../support/proxy-metrics.ts";
 import { prometheusMissing, prometheusProgram } from "./prometheus-programs.ts";
 import { renderedObjects } from "./rendering.ts";
@@ -120,6 +124,16 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
+/** Starts a program that ends with the test. */
+function started(context: TestContext, program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
+  const child = spawn(program, args, { stdio: "ignore", env: { PATH: process.env["PATH"], ...env } });
+  const ended = once(child, "exit");
+  context.after(async () => {
+    child.kill("SIGKILL");
+    await ended;
+  });
+}
+
 describe("alerts and the dashboard", () => {
   let alerts: readonly Alert[] = [];
   let groups: unknown;
@@ -166,6 +180,62 @@ describe("alerts and the dashboard", () => {
     const promtool = await prometheusProgram("promtool");
     const { code, stdout, stderr } = await completed(promtool, ["test", "rules", "tests.yaml"], { cwd: directory });
     assert.equal(code, 0, stdout + stderr);
+  });
+
+  test("a real Prometheus scrapes the listener of MLflow's process, and loads the alerts", async (context) => {
+    const missing = await prometheusMissing();
+    if (missing !== undefined) return context.skip(missing);
+    const [listener, web] = [await freePort(), await freePort()];
+    const listen = [
+      "import sys; from pathlib import Path",
+      "from mlflow_operator.request_metrics import METHODS, ROUTES, Listener, Numbers",
+      "directory = Path(sys.argv[1]); numbers = Numbers(directory); route = ROUTES.index('runs')",
+      "numbers.begin(route); numbers.begin(route); numbers.end(route, METHODS.index('POST'), 200, 0.02)",
+      "Listener(directory, '3.17.2').run('127.0.0.1', int(sys.argv[2]))",
+    ].join("\n");
+    const served = ["-c", listen, join(directory, "numbers"), String(listener)];
+    started(context, "python3", served, { PYTHONPATH: join(root, "python/src"), PYTHONDONTWRITEBYTECODE: "1" });
+    const labels = { namespace: "team-a", server: "mlflow", container: "mlflow" };
+    const scrape = { job_name: "servers", static_configs: [{ targets: [`127.0.0.1:${listener}`], labels }] };
+    const global = { scrape_interval: "2s", scrape_timeout: "2s", evaluation_interval: "2s" };
+    const config = { global, rule_files: ["groups.json"], scrape_configs: [scrape] };
+    await writeFile(join(directory, "groups.json"), JSON.stringify({ groups }));
+    await writeFile(join(directory, "prometheus.json"), JSON.stringify(config));
+    const options = {
+      "config.file": join(directory, "prometheus.json"),
+      "storage.tsdb.path": join(directory, "data"),
+      "web.listen-address": `127.0.0.1:${web}`,
+    };
+    const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+    started(context, await prometheusProgram("prometheus"), args);
+    const asked = async (path: string): Promise<unknown> => {
+      const answer = await fetch(`http://127.0.0.1:${web}/api/v1/${path}`, { signal: AbortSignal.timeout(10_000) });
+      return Object((await answer.json()) as unknown).data;
+    };
+    const samples = async (expression: string): Promise<unknown[]> =>
+      Object(await asked(`query?query=${encodeURIComponent(expression)}`)).result.map(
+        ({ metric, value }: { metric: Readonly<Record<string, string>>; value: [number, string] }) => {
+          const { job: _, instance: __, __name__: ___, namespace, server, container, ...own } = metric;
+          return [{ namespace, server, container }, own, value[1]];
+        },
+      );
+    await eventually(async () => assert.deepEqual(await samples("up"), [[labels, {}, "1"]]));
+    const one = [[labels, { route: "runs", method: "POST", status: "200" }, "1"]];
+    await eventually(async () => assert.deepEqual(await samples("mlflow_server_http_requests_total"), one));
+    const inProgress = 'mlflow_server_http_requests_in_progress{route="runs"}';
+    await eventually(async () => assert.deepEqual(await samples(inProgress), [[labels, { route: "runs" }, "1"]]));
+    const under = 'mlflow_server_http_request_duration_seconds_bucket{route="runs",le="0.025"}';
+    await eventually(async () =>
+      assert.deepEqual(await samples(under), [[labels, { route: "runs", le: "0.025" }, "1"]]),
+    );
+    await eventually(async () => {
+      const { groups: loaded } = (await asked("rules")) as { groups: { rules: { name: string; health: string }[] }[] };
+      const rules = loaded.flatMap((group) => group.rules.map(({ name, health }) => [name, health]));
+      assert.deepEqual(
+        rules,
+        alerts.map(({ alert }) => [alert, "ok"]),
+      );
+    });
   });
 
   test("docs/monitoring.md has a section for each alert, which its runbook_url names", async () => {
