@@ -37,7 +37,7 @@ export function withHttpProxy(
   return [
     ...others,
     ...proxies.flatMap((names) => inBothSpellings(names, byName)),
-    ...exceptions.map((name) => exception(name, byName.get(name) ?? either, insideOf(server, installation))),
+    ...exceptions.map((name) => exception(name, byName.get(name) ?? either, hostsInside(server, installation))),
   ];
 }
 
@@ -60,7 +60,7 @@ function exception(name: string, { value = "", valueFrom }: V1EnvVar, inside: re
 }
 
 /** What is not reached through an HTTP proxy: the pod itself, and the Services of the cluster. */
-function insideOf(server: MlflowServer, { clusterDomain }: Pick<Inputs["installation"], "clusterDomain">): string[] {
+function hostsInside(server: MlflowServer, { clusterDomain }: Pick<Inputs["installation"], "clusterDomain">): string[] {
   const own = ["localhost", "127.0.0.1", "::1", "kubernetes.default", ".svc", `.${clusterDomain}`];
   return [...own, ...serviceHosts(server)];
 }

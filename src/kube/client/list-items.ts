@@ -54,7 +54,7 @@ export class ListItems {
     this.#keep(chunk.subarray(this.#from));
   }
 
-  /** Processes a byte outside of texts. */
+  /** Processes a byte outside texts. */
   #structural(chunk: Buffer, at: number): void {
     switch (chunk[at]) {
       case quote:

@@ -58,7 +58,7 @@ const user = 1000;
 
 /**
  * Pod Security Standard "restricted" (kubernetes.io/docs/concepts/security/pod-security-standards), for a pod whose user and groups the platform
- * assigns: OpenShift's SecurityContextConstraint `restricted-v2` rejects those outside of the range of the namespace.
+ * assigns: OpenShift's SecurityContextConstraint `restricted-v2` rejects those outside the range of the namespace.
  */
 const assignedSecurityContext: V1PodSecurityContext = {
   runAsNonRoot: true,
