@@ -111,6 +111,7 @@ export function settingsOf(values: OptionValues, environment: NodeJS.ProcessEnv 
     upgradeConcurrency: whole("--upgrade-concurrency", read("upgrade-concurrency") ?? "5", 1, 10_000),
     gracePeriodSeconds: whole("--grace-period", read("grace-period") ?? "120", 0, 3600),
     leaderElection: leaderElect === "true",
+    operatorNamespace: nonEmpty(environment["POD_NAMESPACE"]),
     leaseNamespace: read("lease-namespace") ?? nonEmpty(environment["POD_NAMESPACE"]) ?? "default",
     leaseName: read("lease-name") ?? "mlflow-operator",
     healthAddress: read("health-address") ?? "0.0.0.0",

@@ -10,7 +10,7 @@ export interface EventRow {
   readonly meaning: string;
 }
 
-export type EventAction = "Reconcile" | "Migrate" | "RollOut" | "Hibernate" | "Pause" | "Upgrade" | "Grant";
+export type EventAction = "Reconcile" | "Migrate" | "RollOut" | "Hibernate" | "Pause" | "Upgrade" | "Probe" | "Grant";
 
 /**
  * Reasons of lifecycle Events: stable, as those of conditions. Every other Event is a Warning with the reason of the condition
@@ -90,6 +90,19 @@ export const eventReasons = {
     type: "Normal",
     action: "Upgrade",
     meaning: "An operator upgrade that had stopped continues.",
+  },
+  EndpointOpen: {
+    kind: "MlflowServer",
+    type: "Warning",
+    action: "Probe",
+    meaning:
+      "A request of the operator without a valid credential was answered: the condition `EndpointSecured` has the details.",
+  },
+  EndpointSecured: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Probe",
+    meaning: "An endpoint that was open rejects requests without a valid credential again.",
   },
   Granted: {
     kind: "MlflowWorkspaceAccess",

@@ -24,7 +24,7 @@ export const reasons = {
   NotReconciling: { meaning: "Nothing is in progress.", remedy: "" },
   NotStalled: { meaning: "No action required.", remedy: "" },
   NotChecked: {
-    meaning: "The database, or a workspace, has not been checked yet, or cannot be checked.",
+    meaning: "The database, a workspace or the endpoints have not been checked yet, or cannot be checked.",
     remedy: "See the message, and that of `Ready`.",
   },
   MigrationComplete: { meaning: "The database has the schema of this version.", remedy: "" },

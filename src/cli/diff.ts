@@ -66,7 +66,9 @@ async function changesOf(
   const live = await find<MlflowServer>(client, resourcePath("MlflowServer", namespace, name));
   const uid = live?.metadata.uid ?? "00000000-0000-0000-0000-000000000000";
   const server: MlflowServer = { ...given, metadata: { ...given.metadata, uid } };
-  const { inputs, notes } = await liveInputs(client, server, installation);
+  // The operator adds its own namespace to NetworkPolicies.
+  const operatorNamespace = live?.status?.operator?.split("/")[0];
+  const { inputs, notes } = await liveInputs(client, server, { ...installation, operatorNamespace });
   for (const note of notes) streams.stderr(`${objectText(server)}: ${note}`);
   const isExact = notes.length === 0;
   const manifests = Object.values(desired(resolve(inputs))).flat();

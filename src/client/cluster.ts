@@ -1,14 +1,18 @@
 import type { MlflowServer } from "../api/server.ts";
 import { type Key, type KubeObject, keyText } from "../kube/object.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
+import type { SendProbe } from "../reconcile/probe.ts";
 import type { UpgradeMember } from "../reconcile/upgrade.ts";
 import { upgradeMembers } from "../reconcile/upgrade-members.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
 import { type Caches, type CachesOptions, caches } from "./caches.ts";
+import { type EndpointTiming, endpointRounds } from "./endpoint-rounds.ts";
 import { namespaceEntry } from "./indexes.ts";
-import { type Probe, type ProbeTiming, prober } from "./prober.ts";
+import { sendProbe } from "./probe-request.ts";
+import { prober } from "./prober.ts";
 import { schemaGuard, violations } from "./schema-guard.ts";
+import { tracesRounds } from "./traces-rounds.ts";
 import { warningsReader } from "./warnings.ts";
 import { type WriterOptions, writer } from "./writer.ts";
 
@@ -17,9 +21,9 @@ export interface ClusterOptions
     Pick<WriterOptions, "instance" | "onEventWriteError" | "onMutatedByAdmission"> {
   /** The state of the workspaces of a server, as far as it is known. */
   readonly summaries?: (server: MlflowServer) => WorkspaceSummary | undefined;
-  readonly probeTiming?: ProbeTiming;
-  /** Sends the probes of endpoints in a mesh. Default: over the network. */
-  readonly probe?: Probe | undefined;
+  /** Sends the probes of servers. Default: over the network. */
+  readonly probe?: SendProbe | undefined;
+  readonly endpointTiming?: EndpointTiming | undefined;
   /** Called with the error if Events cannot be read. */
   readonly onEventsReadError?: (message: string) => void;
   /** Identity of this operator, as in `status.operator`. */
@@ -56,7 +60,9 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       options.onServer({ namespace: metadata.namespace, name: metadata.name });
     for (const namespace of cache.workspaces.all()) options.onWorkspace?.(namespace);
   });
-  const probes = prober(options.onServer, options.probeTiming, options.probe);
+  const { probe = sendProbe } = options;
+  const tracesProber = prober(options.onServer, tracesRounds(probe));
+  const endpointProber = prober(options.onServer, endpointRounds(probe, options.endpointTiming));
   const pruned = new Map<string, number>();
   const schema = {
     skew: guard.skew,
@@ -83,7 +89,8 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         startingUpgrades: writes.startingUpgrades,
       }),
     stop: () => {
-      probes.stop();
+      tracesProber.stop();
+      endpointProber.stop();
       guard.stop();
       cache.stop();
     },
@@ -110,7 +117,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       await cache.completed(key);
       const secrets = new Set<string>();
       const configMaps = new Set<string>();
-      let isProbed = false;
+      const used = new Set<typeof tracesProber | typeof endpointProber>();
       const outcome = await run({
         ...writes,
         ...schema,
@@ -128,8 +135,12 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         otherResources: cache.otherResources,
         warnings,
         probes: (endpoints) => {
-          isProbed = true;
-          return probes.probes(key, endpoints);
+          used.add(tracesProber);
+          return tracesProber.result(key, endpoints)?.results;
+        },
+        endpointResults: (checks) => {
+          used.add(endpointProber);
+          return endpointProber.result(key, checks);
         },
         secret: (namespace, name, keys) => {
           secrets.add(keyText({ namespace, name }));
@@ -142,7 +153,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       });
       cache.secrets.keepOnly(key, secrets);
       cache.configMaps.keepOnly(key, configMaps);
-      if (!isProbed) probes.forget(key);
+      for (const each of [tracesProber, endpointProber]) if (!used.has(each)) each.forget(key);
       return outcome;
     },
   };

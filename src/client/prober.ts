@@ -1,99 +1,66 @@
-import { request } from "node:http";
 import { jittered, timerMilliseconds } from "../kube/client/backoff.ts";
 import { type Key, keyText } from "../kube/object.ts";
-import type { ProbeResults } from "../reconcile/probe-results.ts";
-import type { TracesEndpoint } from "../reconcile/traces-endpoints.ts";
 
-/** Probes the endpoints of servers periodically, as an unauthorized client. */
-export interface Prober {
-  /** Results of the last probes; undefined until there are any. Probes are repeated while reconciliations call this. */
-  probes(key: Key, endpoints: readonly TracesEndpoint[]): ProbeResults | undefined;
-  /** Stops the probes of this server until the next call of `probes`. */
+/** Probes servers in rounds, in the background. */
+export interface Prober<Subject, Result> {
+  /** The result of the last rounds; undefined until there is one. Rounds are repeated while reconciliations call this. */
+  result(key: Key, subject: Subject): Result | undefined;
+  /** Stops the rounds of this server until the next call of `result`. */
   forget(key: Key): void;
   stop(): void;
 }
 
-export interface ProbeTiming {
-  /** Interval if all requests were denied. */
-  readonly deniedSeconds: number;
-  /** Delay of the second probe after a first answered request: the mesh may still be applying a policy. */
-  readonly againSeconds: number;
-  /** Interval if a request was answered twice, or there was no response. */
-  readonly answeredSeconds: number;
-  /** Timeout of a request. A timeout is neither an answer nor a denial. */
-  readonly timeoutSeconds: number;
+/** How one kind of probes works. */
+export interface Rounds<Subject, Result> {
+  /** Sends the requests of a round, of which the first has the number 0. `before` is the result of the previous round, also if it was not reported. */
+  readonly run: (subject: Subject, number: number, before: Result | undefined) => Promise<Result>;
+  /** The number of consecutive doubtful rounds after which a result is reported: the mesh, or the server, may still be applying a change. 1: immediately. */
+  readonly roundsToReport: (result: Result) => number;
+  /** Seconds until the next round. */
+  readonly interval: (result: Result) => number;
+  /** Seconds until the round that confirms a result. */
+  readonly confirmSeconds: number;
 }
 
-export const defaultProbeTiming: ProbeTiming = {
-  deniedSeconds: 60,
-  againSeconds: 2,
-  answeredSeconds: 5,
-  timeoutSeconds: 3,
-};
-
-/** The second path bypasses a policy that lists paths, since the server decodes it. */
-const paths = ["/v1/traces", "/v1%2ftraces"];
-
-/** Returns the path with a random selection of at least one character percent-encoded, so that no policy can list it. */
-export function encodedPath(random: () => number = Math.random): string {
-  const [, ...rest] = "/v1/traces";
-  const always = Math.floor(random() * rest.length);
-  const written = rest.map((character, index) => {
-    if (index !== always && random() < 0.7) return character;
-    const hexadecimal = character.charCodeAt(0).toString(16).padStart(2, "0");
-    return `%${random() < 0.5 ? hexadecimal : hexadecimal.toUpperCase()}`;
-  });
-  return `/${written.join("")}`;
-}
-
-/** Result of a request: denied by the mesh, answered by the server behind it, or unanswered. */
-export type Probed =
-  | { readonly result: "denied" }
-  | { readonly result: "answered" | "unanswered"; readonly text: string };
-
-export type Probe = (endpoint: TracesEndpoint, path: string, timeoutSeconds: number) => Promise<Probed>;
-
-interface Known {
-  readonly endpoints: string;
-  found: ProbeResults | undefined;
-  /** Kept until it is denied, so that the reported message does not change. */
-  encoded?: string | undefined;
-  /** A request was answered once, which is not reported yet: ztunnel applies a policy a moment after istiod has reported it. */
-  isUnconfirmed?: boolean;
+interface Known<Result> {
+  readonly subject: string;
+  /** The reported result. */
+  reported: Result | undefined;
+  /** The result of the last round, with those of the former subject. */
+  last: Result | undefined;
+  /** The number of rounds. */
+  number: number;
+  /** The number of consecutive rounds whose results are not reported immediately. */
+  doubtful: number;
   timer?: NodeJS.Timeout;
 }
 
-/** `changed` is called for a server whose results have changed. */
-export function prober(
+/** `changed` is called for a server whose result has changed. */
+export function prober<Subject, Result>(
   changed: (key: Key) => void,
-  timing: ProbeTiming = defaultProbeTiming,
-  probe: Probe = probeEndpoint,
-): Prober {
-  const known = new Map<string, Known>();
+  { run, roundsToReport, interval, confirmSeconds }: Rounds<Subject, Result>,
+): Prober<Subject, Result> {
+  const known = new Map<string, Known<Result>>();
 
-  async function probeAll(key: Key, state: Known, endpoints: readonly TracesEndpoint[]): Promise<void> {
-    state.encoded ??= encodedPath();
-    const tried = [...paths, state.encoded];
-    const requests = endpoints.flatMap((endpoint) => tried.map((path) => probe(endpoint, path, timing.timeoutSeconds)));
-    const found = probesOf(await Promise.all(requests));
+  async function round(key: Key, state: Known<Result>, subject: Subject): Promise<void> {
+    const found = await run(subject, state.number, state.last);
     if (known.get(keyText(key)) !== state) return;
-    state.isUnconfirmed = found.notDenied.length > 0 && !state.found?.notDenied.length && !state.isUnconfirmed;
-    if (state.isUnconfirmed) {
-      again(timing.againSeconds);
+    const needed = roundsToReport(found);
+    state.number += 1;
+    state.last = found;
+    state.doubtful = needed > 1 ? state.doubtful + 1 : 0;
+    const wasReported = state.reported !== undefined && roundsToReport(state.reported) >= needed;
+    if (needed > 1 && state.doubtful < needed && !wasReported) {
+      again(confirmSeconds);
       return;
     }
-    const isChanged = JSON.stringify(found) !== JSON.stringify(state.found);
-    state.found = found;
-    const isDenied = found.notDenied.length === 0 && found.unanswered.length === 0;
-    if (isDenied) state.encoded = undefined;
-    again(isDenied ? timing.deniedSeconds : timing.answeredSeconds);
+    const isChanged = JSON.stringify(found) !== JSON.stringify(state.reported);
+    state.reported = found;
+    again(interval(found));
     if (isChanged) changed(key);
 
     function again(seconds: number): void {
-      state.timer = setTimeout(
-        () => void probeAll(key, state, endpoints),
-        timerMilliseconds(jittered(seconds)),
-      ).unref();
+      state.timer = setTimeout(() => void round(key, state, subject), timerMilliseconds(jittered(seconds))).unref();
     }
   }
 
@@ -103,16 +70,22 @@ export function prober(
   }
 
   return {
-    probes: (key, endpoints) => {
+    result: (key, subject) => {
       const before = known.get(keyText(key));
-      const text = JSON.stringify(endpoints);
-      if (before?.endpoints === text) return before.found;
+      const text = JSON.stringify(subject);
+      if (before?.subject === text) return before.reported;
       clearTimeout(before?.timer);
-      // The results of the previous endpoints are kept until these have been probed.
-      const state: Known = { endpoints: text, found: before?.found };
+      // The results of the previous subject are kept until this one has been probed.
+      const state: Known<Result> = {
+        subject: text,
+        reported: before?.reported,
+        last: before?.last,
+        number: 0,
+        doubtful: 0,
+      };
       known.set(keyText(key), state);
-      void probeAll(key, state, endpoints);
-      return state.found;
+      void round(key, state, subject);
+      return state.reported;
     },
     forget,
     stop: () => {
@@ -121,61 +94,3 @@ export function prober(
     },
   };
 }
-
-function probesOf(all: readonly Probed[]): ProbeResults {
-  const textsOf = (result: Probed["result"]) =>
-    all.flatMap((each) => (each.result === result && "text" in each ? each.text : []));
-  return {
-    notDenied: textsOf("answered"),
-    unanswered: textsOf("unanswered"),
-    denied: all.filter(({ result }) => result === "denied").length,
-  };
-}
-
-/**
- * Denied: Envoy's RBAC filter responds with status 403 and body `RBAC: access denied`, or ztunnel accepts the connection and
- * closes it without a byte. Any other response comes from the server behind the mesh. Timeouts, DNS failures
- * and failed connections are not results of the mesh.
- */
-const probeEndpoint: Probe = ({ what, host, port }, path, timeoutSeconds) =>
-  new Promise((resolve) => {
-    const endpoint = `${what} (${host}:${port})`;
-    const unanswered = (why: string) =>
-      resolve({ result: "unanswered", text: `${endpoint} did not answer POST ${path}: ${why}` });
-    const headers = { "content-length": 0, "user-agent": "mlflow-operator" };
-    let isConnected = false;
-    const outgoing = request({ host, port, path, method: "POST", headers, agent: false }, (answer) => {
-      const answered = {
-        result: "answered",
-        text: `${endpoint} answered POST ${path} with ${answer.statusCode}`,
-      } as const;
-      let text = "";
-      answer.setEncoding("utf8");
-      answer.on("data", (part: string) => {
-        text += part.slice(0, 100);
-        if (text.length >= 100) outgoing.destroy();
-      });
-      answer.on("error", () => resolve(answered));
-      answer.on("close", () =>
-        resolve(answer.statusCode === 403 && text.startsWith("RBAC: access denied") ? { result: "denied" } : answered),
-      );
-    });
-    outgoing.on("socket", (socket) =>
-      socket.once("connect", () => {
-        isConnected = true;
-      }),
-    );
-    outgoing.on("error", (error: NodeJS.ErrnoException) => {
-      const { code = "" } = error;
-      if (code.startsWith("HPE_"))
-        resolve({ result: "answered", text: `${endpoint} answered POST ${path} with something else than HTTP` });
-      else if (isConnected && (code === "ECONNRESET" || code === "EPIPE")) resolve({ result: "denied" });
-      else unanswered(code || "no connection");
-    });
-    const timer = setTimeout(() => {
-      unanswered(`no response within ${timeoutSeconds} s`);
-      outgoing.destroy();
-    }, timerMilliseconds(timeoutSeconds));
-    outgoing.on("close", () => clearTimeout(timer));
-    outgoing.end();
-  });

@@ -17,7 +17,7 @@ const largestLabels = 16_384;
 
 /**
  * Returns what the cache keeps of an object. Omitted are the fields in `managedFields` (often half of an object), the
- * annotation of kubectl, and the spec of a pod except for the node and the names of its containers: a pod
+ * annotation of kubectl, and the spec of a pod except for the node and the names and ports of its containers: a pod
  * is as large as all other objects of a server. Texts without a length limit are truncated or kept as a digest.
  */
 export function trimmed<T extends KubeObject>(object: T): T {
@@ -135,8 +135,13 @@ function shortened(value: unknown): unknown {
 
 interface PodSpecPart {
   nodeName?: string;
-  containers: { name: string }[];
-  initContainers?: { name: string }[];
+  containers: ContainerPart[];
+  initContainers?: ContainerPart[];
+}
+
+interface ContainerPart {
+  name: string;
+  ports?: { containerPort: number; name?: string; protocol?: string }[];
 }
 
 function trimmedPodSpec(spec: unknown): PodSpecPart {
@@ -144,12 +149,24 @@ function trimmedPodSpec(spec: unknown): PodSpecPart {
   const { nodeName, containers, initContainers }: Partial<PodSpecPart> = spec;
   return {
     ...(nodeName === undefined ? {} : { nodeName }),
-    containers: namesOf(containers),
-    ...(initContainers === undefined ? {} : { initContainers: namesOf(initContainers) }),
+    containers: partsOf(containers),
+    ...(initContainers === undefined ? {} : { initContainers: partsOf(initContainers) }),
   };
 }
 
-const namesOf = (containers: readonly { name: string }[] = []) => containers.map(({ name }) => ({ name }));
+/** Longer lists of ports are truncated. */
+const longestPorts = 16;
+
+function partsOf(containers: readonly ContainerPart[] = []): ContainerPart[] {
+  return containers.map(({ name, ports = [] }) => ({
+    name,
+    ...(ports.length > 0 && { ports: ports.slice(0, longestPorts).map(portPart) }),
+  }));
+}
+
+function portPart({ containerPort, name, protocol }: NonNullable<ContainerPart["ports"]>[number]) {
+  return { containerPort, ...(name !== undefined && { name }), ...(protocol !== undefined && { protocol }) };
+}
 
 /**
  * Estimates the bytes that a JSON value takes in memory: twelve for each value and name, and one for each character. Stops

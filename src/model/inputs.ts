@@ -23,6 +23,8 @@ export interface Installation {
   readonly gracePeriodSeconds?: number | undefined;
   /** How operator upgrades change servers; undefined to change all servers at the same time. */
   readonly upgrade?: Upgrade | undefined;
+  /** The namespace of the operator's pods, from which it probes servers; undefined if it runs outside the cluster. */
+  readonly operatorNamespace?: string | undefined;
   /** The only namespaces that the operator works in; undefined for all. */
   readonly namespaces?: readonly string[] | undefined;
 }

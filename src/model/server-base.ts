@@ -65,6 +65,8 @@ export interface ServerBase {
 /** The NetworkPolicy of the pods. */
 export interface NetworkSettings {
   readonly isRestricted: boolean;
+  /** The namespace of the operator, which probes the serving port; undefined if it runs outside the cluster. */
+  readonly operatorNamespace: string | undefined;
   /** Clients that can connect; undefined for all. */
   readonly from: NetworkPolicySettings["from"];
   /** The ports of all egress; undefined if the spec does not restrict it. */
@@ -140,6 +142,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
     generatedAdmin: inputs.generatedAdmin,
     network: {
       isRestricted: networkPolicy.enabled !== false,
+      operatorNamespace: installation.operatorNamespace,
       from: networkPolicy.from,
       egressPorts: networkPolicy.egress && (networkPolicy.egress.ports ?? []),
       allowsMetadataService:

@@ -9,8 +9,9 @@ import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Deployment, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { ContentSummary } from "../model/content.ts";
+import type { EndpointChecks, EndpointResults } from "./endpoint-checks.ts";
+import type { ProbeEndpoint } from "./probe.ts";
 import type { ProbeResults } from "./probe-results.ts";
-import type { TracesEndpoint } from "./traces-endpoints.ts";
 import type { Warning } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -84,7 +85,10 @@ export interface Cluster {
    * Results of the operator's own requests to these endpoints, which the mesh must deny; undefined until the first probe.
    * Probes are repeated while reconciliations call this, and the server is reconciled when the result changes.
    */
-  probes(endpoints: readonly TracesEndpoint[]): ProbeResults | undefined;
+  probes(endpoints: readonly ProbeEndpoint[]): ProbeResults | undefined;
+
+  /** The same for requests to the endpoints for clients, which the server must reject. */
+  endpointResults(checks: EndpointChecks): EndpointResults | undefined;
 
   /**
    * Why the cached state of this server may be outdated: a watch that it depends on is rejected or has not delivered

@@ -19,6 +19,7 @@ export function serverEvents(before: MlflowServerStatus | undefined, after: Mlfl
     ...migrationEvents(before, after),
     ...rolloutEvents(before, after),
     ...readyEvents(before, after),
+    ...endpointEvents(before, after),
     ...problemEvents(before, after, "Reconcile"),
   ];
 }
@@ -113,6 +114,15 @@ function readyEvents(before: Status | undefined, after: Status): ReportedEvent[]
   if (ready?.status !== "True" || ready.reason !== "Ready") return [];
   const isKnown = former?.status === "True" && former.reason === ready.reason;
   return isKnown ? [] : [lifecycleEvent("Ready", ready.message)];
+}
+
+/** After an open endpoint its condition can be Unknown, which is no step: the Event follows when it is True. */
+function endpointEvents(before: Status | undefined, after: Status): ReportedEvent[] {
+  const [former, secured] = [conditionIn(before, "EndpointSecured"), conditionIn(after, "EndpointSecured")];
+  if (secured === undefined) return [];
+  const wasOpen = former?.reason === "EndpointOpen";
+  if (secured.reason === "EndpointOpen") return wasOpen ? [] : [lifecycleEvent("EndpointOpen", secured.message)];
+  return wasOpen && secured.status === "True" ? [lifecycleEvent("EndpointSecured", secured.message)] : [];
 }
 
 /** The Warning for an object that stalls, or stalls with another reason. */

@@ -17,6 +17,7 @@ import { meshOf } from "./mesh.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { mostReferenced, referencesSize } from "./oversized.ts";
 import { ownershipOf } from "./ownership.ts";
+import { serverEndpoints } from "./server-endpoints.ts";
 import { tracesEndpoints } from "./traces-endpoints.ts";
 import { upgradeMembers } from "./upgrade-members.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
@@ -41,6 +42,7 @@ export async function observe(
   const probes = () => cluster.probes(tracesEndpoints(server, owned));
   const warnings = await readWarnings(cluster, owned, now);
   const mesh = meshOf({ server, owned, unmanaged, otherResources, isAvailable, probes, evidence: { warnings, now } });
+  const endpoints = serverEndpoints(server, owned);
   const known = new Set(routeKinds.filter((kind) => cluster.knows(kind, namespace) === true));
   const exposure = exposureOf({ server, owned, competitors: cluster.competitors({ namespace, name }), known });
   const references = await read(cluster, server, namespace);
@@ -61,6 +63,7 @@ export async function observe(
     owned,
     unmanaged,
     mesh: mesh.condition,
+    ...(endpoints && { endpoints: { results: cluster.endpointResults(endpoints) } }),
     exposure,
     references,
     model: resolve(inputs),

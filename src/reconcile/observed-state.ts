@@ -3,6 +3,7 @@ import type { ServerModel } from "../features/server-model.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Installation, References } from "../model/inputs.ts";
 import type { RepeatedConflict } from "./cluster.ts";
+import type { EndpointResults } from "./endpoint-checks.ts";
 import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";
 import type { Mesh } from "./mesh.ts";
@@ -19,6 +20,8 @@ export interface ObservedState {
   readonly unmanaged: readonly Owned[];
   /** The condition `MeshReady`; undefined if the spec has no mesh. */
   readonly mesh?: Mesh["condition"];
+  /** The results of the probes of its endpoints, undefined until there are any; no field while no pod is ready. */
+  readonly endpoints?: { readonly results: EndpointResults | undefined };
   /** Whether routes stay, the addresses, and the condition `Exposed`. */
   readonly exposure?: Omit<Exposure, "routes">;
   readonly references: References;

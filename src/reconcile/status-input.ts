@@ -6,7 +6,10 @@ import type { Outcome } from "./outcome.ts";
 import { unsupportedSpec } from "./spec-problem.ts";
 
 /** The input of the status, besides the outcome. */
-export type Reported = Pick<ObservedState, "server" | "owned" | "workspaces" | "mesh" | "exposure" | "now">;
+export type Reported = Pick<
+  ObservedState,
+  "server" | "owned" | "workspaces" | "mesh" | "endpoints" | "exposure" | "now"
+>;
 
 /** What the conditions and all other fields of a status are computed from. */
 export interface StatusInput extends Reported {

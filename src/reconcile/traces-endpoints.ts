@@ -4,20 +4,13 @@ import { label } from "../kube/names.ts";
 import { servingPort } from "../model/addresses.ts";
 import { objectNames, port, tracesPort } from "../model/names.ts";
 import { listenerOf } from "./mesh-view.ts";
-
-/** A network endpoint at which traces could be written to a server. */
-export interface TracesEndpoint {
-  /** For messages: kind and name. */
-  readonly what: string;
-  readonly host: string;
-  readonly port: number;
-}
+import type { ProbeEndpoint } from "./probe.ts";
 
 /** The number of pods of one kind that are probed: all pods of a kind have the same policies. */
 const maxPods = 3;
 
 /** The endpoints of a server at which the mesh must deny clients that are not writers, such as the operator. */
-export function tracesEndpoints(server: MlflowServer, owned: readonly Owned[]): TracesEndpoint[] {
+export function tracesEndpoints(server: MlflowServer, owned: readonly Owned[]): ProbeEndpoint[] {
   const { name, namespace } = server.metadata;
   const inPod = servingPort(server);
   const own = [service(objectNames.service(name), namespace, port), ...pods("server", inPod, owned)];
@@ -25,11 +18,11 @@ export function tracesEndpoints(server: MlflowServer, owned: readonly Owned[]): 
   return [...own, service(objectNames.listener(name), namespace, tracesPort), ...pods("traces", tracesPort, owned)];
 }
 
-function service(name: string, namespace: string, at: number): TracesEndpoint {
+function service(name: string, namespace: string, at: number): ProbeEndpoint {
   return { what: `Service/${name}`, host: `${name}.${namespace}.svc`, port: at };
 }
 
-function pods(component: "server" | "traces", at: number, owned: readonly Owned[]): TracesEndpoint[] {
+function pods(component: "server" | "traces", at: number, owned: readonly Owned[]): ProbeEndpoint[] {
   return owned
     .filter((object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.component] === component)
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))

@@ -47,11 +47,12 @@ export function networkPolicy(model: ServerModel): NetworkPolicy | undefined {
 
 /** Returns the ingress rules. An empty list denies all clients; a rule without `from`, or with an empty one, allows all. */
 function ingress({ network, mesh, servingPort, name }: ServerModel): IngressRule[] {
-  const { from } = network;
+  const { from, operatorNamespace } = network;
   const ports = tcp(servingPort, hbonePort);
   if (from === undefined) return [{ ports }];
+  const operator = operatorNamespace === undefined ? [] : [{ ports, from: [inNamespace(operatorNamespace)] }];
   const probes = { ports: tcp(servingPort), from: [{ ipBlock: { cidr: ambientProbes } }] };
-  const named = from.length === 0 ? [] : [{ ports, from: [...from] }];
+  const named = [...(from.length === 0 ? [] : [{ ports, from: [...from] }]), ...operator];
   if (mesh.mode === "Sidecar") return named;
   if (mesh.mode === undefined) return [...named, probes];
   // All clients reach the pods through the waypoint.
@@ -62,9 +63,12 @@ function ingress({ network, mesh, servingPort, name }: ServerModel): IngressRule
 /** In a mesh also HBONE, in which AuthorizationPolicies restrict the ports. */
 function metricsIngress({ monitoring, mesh }: ServerModel): IngressRule[] {
   if (monitoring === undefined) return [];
-  const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": monitoring.namespace } };
   const ports = tcp(...monitoring.ports, ...(mesh.mode === undefined ? [] : [hbonePort]));
-  return [{ ports, from: [{ namespaceSelector }] }];
+  return [{ ports, from: [inNamespace(monitoring.namespace)] }];
+}
+
+function inNamespace(namespace: string) {
+  return { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } } };
 }
 
 /**

@@ -1,5 +1,6 @@
+import type { MlflowServer } from "../api/server.ts";
 import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
-import type { Probe } from "../client/prober.ts";
+import type { EndpointTiming } from "../client/endpoint-rounds.ts";
 import type { ApiClient } from "../kube/client/api-client.ts";
 import { isOutage, retryBounds } from "../kube/client/backoff.ts";
 import { isStale, type States, staleWatches } from "../kube/client/staleness.ts";
@@ -10,6 +11,7 @@ import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
 import { type Failing, isPartial } from "../reconcile/failure-cause.ts";
+import type { SendProbe } from "../reconcile/probe.ts";
 import { type ReconcileResult, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
 import { type UpgradeCounts, upgradeCounts } from "../reconcile/upgrade.ts";
 import { burst, heapCollector } from "./heap-collector.ts";
@@ -31,8 +33,9 @@ export interface ControllerOptions {
   readonly log: Log;
   readonly metrics: () => Metrics;
   readonly timing?: ListWatchTiming;
-  /** Sends the probes of endpoints in a mesh. Default: over the network. */
-  readonly probe?: Probe | undefined;
+  /** Sends the probes of servers. Default: over the network. */
+  readonly probe?: SendProbe | undefined;
+  readonly endpointTiming?: EndpointTiming | undefined;
 }
 
 export interface Controller {
@@ -52,6 +55,8 @@ export interface Controller {
   readonly upgrades: () => UpgradeCounts;
   /** By `namespace/name`, as of the last reconciliation. */
   readonly states: () => ReadonlyMap<string, ReconcileResult["state"]>;
+  /** The status and reason of `EndpointSecured`, by `namespace/name`. */
+  readonly endpoints: () => ReadonlyMap<string, { readonly status: string; readonly reason: string }>;
   /** Stops the watches; with `isDraining` after running reconciliations have ended. */
   stop(isDraining: boolean): Promise<void>;
 }
@@ -92,6 +97,7 @@ export function controller(options: ControllerOptions): Controller {
     identity: options.identity,
     ...(options.timing && { timing: options.timing }),
     probe: options.probe,
+    endpointTiming: options.endpointTiming,
     onServer,
     onWorkspace: workspaces.changed,
     summaries: ({ metadata: { namespace, name, generation = 0 } }) =>
@@ -234,6 +240,7 @@ export function controller(options: ControllerOptions): Controller {
     depth: (name) => (name === "mlflowserver" ? work.waiting : workspaces.waiting()),
     upgrades: () => upgradeCounts(connection.upgradeMembers(), installation.upgrade?.revision ?? "", new Date()),
     states: () => states,
+    endpoints: () => endpoints(leads ? connection.servers() : []),
     stop: async (isDraining) => {
       leads = false;
       clearInterval(reviewing);
@@ -244,4 +251,16 @@ export function controller(options: ControllerOptions): Controller {
       heap.stop();
     },
   };
+}
+
+/** Only the leader probes, so only its metrics have the result. */
+function endpoints(servers: Iterable<MlflowServer>): ReadonlyMap<string, { status: string; reason: string }> {
+  const found = new Map<string, { status: string; reason: string }>();
+  for (const { metadata, status } of servers) {
+    const condition = status?.conditions?.find(({ type }) => type === "EndpointSecured");
+    if (condition === undefined) continue;
+    const key = keyText({ namespace: metadata.namespace ?? "", name: metadata.name });
+    found.set(key, { status: condition.status, reason: condition.reason });
+  }
+  return found;
 }

@@ -30,6 +30,8 @@ export interface MetricSources {
   /** By `namespace/name`, as the last reconciliation left them. */
   readonly states: () => ReadonlyMap<string, string>;
   readonly upgrades: () => UpgradeCounts;
+  /** The condition `EndpointSecured` of each server, by `namespace/name`. */
+  readonly endpoints: () => ReadonlyMap<string, { readonly status: string; readonly reason: string }>;
 }
 
 const controllers = ["mlflowserver", "workspace"] as const satisfies readonly ControllerName[];
@@ -124,6 +126,16 @@ export function metrics(sources: MetricSources): Metrics {
     collect() {
       this.reset();
       for (const [server, state] of sources.states()) this.set({ ...keyOf(server), state }, 1);
+    },
+  });
+  new Gauge({
+    name: "mlflow_operator_server_endpoint_secured",
+    help: "1 for the status (True, False or Unknown) and reason of the condition EndpointSecured of an MlflowServer.",
+    labelNames: ["namespace", "name", "status", "reason"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [server, condition] of sources.endpoints()) this.set({ ...keyOf(server), ...condition }, 1);
     },
   });
   new Gauge({

@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { ImageDigests } from "../api/images.ts";
-import type { Probe } from "../client/prober.ts";
+import type { EndpointTiming } from "../client/endpoint-rounds.ts";
 import { apiClient } from "../kube/client/api-client.ts";
 import type { CredentialSource } from "../kube/client/credentials.ts";
 import { type Fence, LeaseFence } from "../kube/client/fence.ts";
 import { LeaderElection } from "../kube/client/leader-election.ts";
 import type { ListWatchTiming } from "../kube/client/timing.ts";
 import type { Installation, UserIDs } from "../model/inputs.ts";
+import type { SendProbe } from "../reconcile/probe.ts";
 import { controller } from "./controller.ts";
 import { healthServer } from "./health-server.ts";
 import type { Log } from "./log.ts";
@@ -35,6 +36,8 @@ export interface OperatorOptions {
   /** Namespace of the Lease: that of the operator. */
   readonly leaseNamespace: string;
   readonly leaseName: string;
+  /** The namespace of this pod; undefined outside a cluster. */
+  readonly operatorNamespace?: string | undefined;
   readonly healthAddress: string;
   readonly healthPort: number;
   /** Number of concurrent reconciliations of servers. */
@@ -44,8 +47,10 @@ export interface OperatorOptions {
   readonly log: Log;
   /** Timing of lists and watches. Default: `kube/client/timing.ts`. */
   readonly timing?: ListWatchTiming;
-  /** Sends the probes of endpoints in a mesh. Default: over the network. */
-  readonly probe?: Probe;
+  /** Sends the probes of servers. Default: over the network. */
+  readonly probe?: SendProbe;
+  /** Timing of the probes of endpoints. Default: `client/endpoint-rounds.ts`. */
+  readonly endpointTiming?: EndpointTiming;
 }
 
 export interface Operator {
@@ -94,6 +99,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     allowedImages: options.allowedImages,
     clusterDomain: options.clusterDomain,
     gracePeriodSeconds: options.gracePeriodSeconds,
+    operatorNamespace: options.operatorNamespace,
     namespaces: options.namespaces,
   };
   const work = controller({
@@ -107,6 +113,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     metrics: () => collected,
     ...(options.timing && { timing: options.timing }),
     probe: options.probe,
+    endpointTiming: options.endpointTiming,
   });
   let stuckElection = () => false;
   const collected: Metrics = metrics({
@@ -117,6 +124,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     longestRunningSeconds: work.longestRunningSeconds,
     states: work.states,
     upgrades: work.upgrades,
+    endpoints: work.endpoints,
   });
   const health = await healthServer(options.healthAddress, options.healthPort, {
     unhealthyBecause: () => work.stuckBecause() ?? (stuckElection() ? "leader election has stopped" : undefined),

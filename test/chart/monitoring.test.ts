@@ -42,6 +42,8 @@ const bucket = (le: string, route = "runs", labels = one) =>
   `mlflow_server_http_request_duration_seconds_bucket{${labels},route="${route}",le="${le}"}`;
 const proxied = (code: string, labels = one) => `oauth2_proxy_requests_total{${labels},code="${code}"}`;
 const state = (name: string) => `mlflow_operator_server_state{namespace="team-a",name="mlflow",state="${name}"}`;
+const endpoint = (status: string, reason: string) =>
+  `mlflow_operator_server_endpoint_secured{namespace="team-a",name="mlflow",status="${status}",reason="${reason}"}`;
 const watch = 'resource="mlflowservers"';
 
 const cases: Readonly<Record<string, Case>> = {
@@ -49,6 +51,20 @@ const cases: Readonly<Record<string, Case>> = {
     fires: { [state("stalled")]: "1x60", [state("ready")]: "0x60" },
     labels: { namespace: "team-a", name: "mlflow", state: "stalled" },
     isSilent: { [state("stalled")]: "0x60", [state("progressing")]: "1x60" },
+  },
+  MlflowServerEndpointOpen: {
+    fires: { [endpoint("False", "EndpointOpen")]: "1x60" },
+    labels: { namespace: "team-a", name: "mlflow", status: "False", reason: "EndpointOpen" },
+    isSilent: {
+      [endpoint("False", "AuthenticationDisabled")]: "1x60",
+      [endpoint("Unknown", "ProbeFailed")]: "1x60",
+      [endpoint("True", "Secured")]: "1x60",
+    },
+  },
+  MlflowServerEndpointNotProbed: {
+    fires: { [endpoint("Unknown", "ProbeFailed")]: "1x60" },
+    labels: { namespace: "team-a", name: "mlflow", status: "Unknown", reason: "ProbeFailed" },
+    isSilent: { [endpoint("Unknown", "NotChecked")]: "1x60", [endpoint("Unknown", "Hibernated")]: "1x60" },
   },
   MlflowOperatorWatchStale: {
     fires: { [`mlflow_operator_watch_age_seconds{${watch}}`]: "0+60x60" },

@@ -3,22 +3,32 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { type TestContext, test } from "node:test";
-import { type ProbeTiming, prober } from "../../src/client/prober.ts";
-import type { TracesEndpoint } from "../../src/reconcile/traces-endpoints.ts";
+import { sendProbe } from "../../src/client/probe-request.ts";
+import { prober } from "../../src/client/prober.ts";
+import { type TracesTiming, tracesRounds } from "../../src/client/traces-rounds.ts";
+import type { ProbeEndpoint } from "../../src/reconcile/probe.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually, steadily } from "../support/eventually.ts";
 
 const key = { namespace: "team-a", name: "demo" };
 const timing = { deniedSeconds: 0.1, againSeconds: 0.02, answeredSeconds: 0.05, timeoutSeconds: 20 };
 
-function setUp(context: TestContext, more: Partial<ProbeTiming> = {}) {
+function setUp(context: TestContext, more: Partial<TracesTiming> = {}) {
   const notifications: string[] = [];
-  const probes = prober(({ name }) => notifications.push(name), { ...timing, ...more });
-  context.after(() => probes.stop());
+  const rounds = tracesRounds(sendProbe, { ...timing, ...more });
+  const { result, forget, stop } = prober<readonly ProbeEndpoint[], Awaited<ReturnType<typeof rounds.run>>>(
+    ({ name }) => notifications.push(name),
+    rounds,
+  );
+  context.after(() => stop());
+  const probes = {
+    forget,
+    probes: (of: typeof key, endpoints: readonly ProbeEndpoint[]) => result(of, endpoints)?.results,
+  };
   return { notifications, probes };
 }
 
-async function endpointOf(context: TestContext, server: Server | TcpServer): Promise<TracesEndpoint> {
+async function endpointOf(context: TestContext, server: Server | TcpServer): Promise<ProbeEndpoint> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   context.after(() => server.close());

@@ -28,17 +28,21 @@ test("keeps manager and operation of managedFields, in order", () => {
   });
 });
 
-test("keeps status, node and container names of a pod", () => {
+test("keeps status, node, and names and ports of the containers of a pod", () => {
   const spec = {
     nodeName: "n1",
     volumes: [],
-    containers: [{ name: "mlflow", image: "x" }],
+    containers: [{ name: "mlflow", image: "x", ports: [{ name: "http", containerPort: 5000, hostIP: "::" }] }],
     initContainers: [{ name: "i", image: "x" }],
   };
   const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "a" }, spec, status: { phase: "Running" } };
   assert.deepEqual(trimmed(pod), {
     ...pod,
-    spec: { nodeName: "n1", containers: [{ name: "mlflow" }], initContainers: [{ name: "i" }] },
+    spec: {
+      nodeName: "n1",
+      containers: [{ name: "mlflow", ports: [{ name: "http", containerPort: 5000 }] }],
+      initContainers: [{ name: "i" }],
+    },
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { encodedPath } from "../../src/client/prober.ts";
+import { encodedPath } from "../../src/reconcile/probe-results.ts";
 import { sidecarPolicy, tracesRules } from "../../src/resources/mesh/policies.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { type PathNormalization, startWaypoint, type Waypoint } from "../envoy/waypoint.ts";

@@ -6,13 +6,17 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadAll } from "js-yaml";
+import { annotation } from "../../src/kube/names.ts";
 import { port } from "../../src/model/names.ts";
+import { serverContainer } from "../../src/resources/deployment.ts";
 import { auditLog } from "../support/audit-log.ts";
 import type { Draft } from "../support/objects.ts";
-import { addressOf, liveFixture } from "./live-fixture.ts";
+import { condition } from "../support/operator-fixture.ts";
+import { addressOf, type LiveFixture, liveFixture, timeoutSeconds } from "./live-fixture.ts";
 import { operatorShare, startOf } from "./operator-share.ts";
 import { type Route, routesIn, routesProgram } from "./routes.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "mlflow-quick-start";
 const search = "/api/2.0/mlflow/experiments/search?max_results=1";
@@ -69,6 +73,41 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     assert.equal(answer.status, 403, answer.body);
   });
 
+  await context.test(
+    "reports within a minute that the server answers without authentication, and that it is secured again",
+    async () => {
+      const secured = await fixture.reason(name, "EndpointSecured", "Secured");
+      assert.equal(condition(secured, "EndpointSecured").status, "True");
+      // The operator would repair the Deployment at once.
+      await pause(fixture, true);
+      await fixture.reason(name, "Paused", "Paused");
+      const { spec } = await fixture.objects.the("Deployment", name);
+      const containers = spec.template.spec?.containers ?? [];
+      const args = containers.find((each) => each.name === serverContainer)?.args ?? [];
+      const [option, application, ...rest] = args;
+      assert.deepEqual([option, application], ["--app-name", "basic-auth"]);
+      const changed = containers.map((each) => (each.name === serverContainer ? { ...each, args: rest } : each));
+      await fixture.objects.patch("Deployment", name, { spec: { template: { spec: { containers: changed } } } });
+      const open = await waitUntil(async () => {
+        assert.equal((await anonymous.call("GET", search)).status, 200);
+        return Date.now();
+      }, timeoutSeconds);
+      const reported = await fixture.reason(name, "EndpointSecured", "EndpointOpen");
+      const { status, message, lastTransitionTime } = condition(reported, "EndpointSecured");
+      assert.equal(status, "False");
+      assert.match(message, /answered GET .* without a credential with 200/);
+      // Times of conditions are in whole seconds.
+      const seconds = (Date.parse(lastTransitionTime) - open) / 1000;
+      context.diagnostic(`reported after ${seconds.toFixed(1)} s`);
+      assert.ok(seconds < 60, `${seconds}`);
+      assert.equal(condition(reported, "Ready").status, "False", "the Deployment is not that of the spec");
+      await pause(fixture, false);
+      await fixture.reason(name, "EndpointSecured", "Secured");
+      await fixture.ready(name);
+      assert.equal((await anonymous.call("GET", search)).status, 401);
+    },
+  );
+
   await context.test("keeps connections longer than uvicorn's default of five seconds", async () => {
     const agent = new Agent({ keepAlive: true });
     const where = { agent, host: await addressOf(fixture.objects, name), port, path: "/health" };
@@ -111,6 +150,13 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
     assert.deepEqual((await Promise.all(answers)).flat(), []);
   });
 });
+
+/** Sets or removes the annotation with which the operator changes nothing for the server. */
+function pause(fixture: LiveFixture, isPaused: boolean) {
+  return fixture.objects.patch("MlflowServer", name, {
+    metadata: { annotations: { [annotation.paused]: isPaused ? "true" : null } },
+  });
+}
 
 async function exampleOf(file: string): Promise<Draft> {
   const documents = loadAll(await readFile(join(import.meta.dirname, "../../examples", file), "utf8"));

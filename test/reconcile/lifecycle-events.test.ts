@@ -273,6 +273,11 @@ describe("in any sequence of statuses", () => {
       ),
       database,
       pick(available, hibernated, condition("Available", "False", "NoPodReady")),
+      pick(
+        condition("EndpointSecured", "True", "Secured"),
+        condition("EndpointSecured", "False", "EndpointOpen"),
+        condition("EndpointSecured", "Unknown", "ProbeFailed"),
+      ),
       ...pauses,
       ...upgrade,
     ];
@@ -297,6 +302,8 @@ describe("in any sequence of statuses", () => {
     Resumed: (status) => !is(status, "Paused", "True"),
     UpgradeStopped: (status) => is(status, "UpgradePending", "True", "UpgradeStopped"),
     UpgradeContinued: (status) => !is(status, "UpgradePending", "True", "UpgradeStopped"),
+    EndpointOpen: (status) => is(status, "EndpointSecured", "False", "EndpointOpen"),
+    EndpointSecured: (status) => is(status, "EndpointSecured", "True", "Secured"),
     Granted: () => false,
     Expired: () => false,
     Revoked: () => false,

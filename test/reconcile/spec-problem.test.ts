@@ -53,6 +53,7 @@ describe("a spec that the operator does not support", () => {
       ["Stalled", "True", 2],
       ["DatabaseReady", "True", 1],
       ["Available", "False", 2],
+      ["EndpointSecured", "Unknown", 2],
     ]);
   });
 });

@@ -150,7 +150,7 @@ describe("a condition that was not checked", () => {
     const { observed } = world(of, done);
     const { conditions = [] } = statusOf(observed, blocked([missing], observed));
     const of2 = conditions.filter(({ observedGeneration }) => observedGeneration === 2).map(({ type }) => type);
-    assert.deepEqual(of2, ["Ready", "Reconciling", "Stalled", "Available"]);
+    assert.deepEqual(of2, ["Ready", "Reconciling", "Stalled", "Available", "EndpointSecured"]);
     const database = conditions.find(({ type }) => type === "DatabaseReady");
     assert.deepEqual([database?.status, database?.observedGeneration], ["True", 1]);
   });

@@ -132,6 +132,7 @@ describe("the plan of an operator that renders other pods", () => {
       ["Stalled", "False", 1],
       ["DatabaseReady", "False", 1],
       ["Available", "False", 1],
+      ["EndpointSecured", "Unknown", 1],
     ]);
     const [edited] = plan({ owned, generation: 2 }).groups.flat();
     assert.ok(edited?.do === "record");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { resolve } from "../../src/features/resolve.ts";
+import { networkPolicy } from "../../src/resources/network-policy.ts";
 import { all, inputs, postgresql, server } from "../support/fixtures.ts";
 
 const proxy = {
@@ -37,6 +38,17 @@ describe("ingress", () => {
 
   test("allows listed clients, and kubelet probes in a mesh", () => {
     const from = [{ namespaceSelector: { matchLabels: { team: "b" } } }];
+    const given = inputs(server({ networkPolicy: { from } }));
+    const probed = resolve({ ...given, installation: { ...given.installation, operatorNamespace: "mlflow-operator" } });
+    assert.deepEqual(
+      networkPolicy(probed)?.spec?.ingress?.map(({ from: clients }) => clients),
+      [
+        from,
+        [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "mlflow-operator" } } }],
+        [{ ipBlock: { cidr: "169.254.7.127/32" } }],
+      ],
+      "the operator probes the server",
+    );
     const [named, probes] = policyOf({ networkPolicy: { from } })?.ingress ?? [];
     assert.deepEqual(named?.from, from);
     assert.deepEqual(probes?.from, [{ ipBlock: { cidr: "169.254.7.127/32" } }]);

@@ -8,13 +8,16 @@ const abnormalTypes: ReadonlySet<string> = new Set(
 );
 
 /** Reasons of a condition that is not True because of a setting in the spec. */
-const intendedReasons: ReadonlySet<string> = new Set(["Hibernated", "MeshHibernated"]);
+const intendedReasons: ReadonlySet<string> = new Set(["Hibernated", "MeshHibernated", "AuthenticationDisabled"]);
 
 /** Returns the unhealthy conditions of a server. */
 export function unhealthyConditions({ status }: Pick<MlflowServer, "status">): Condition[] {
   return (status?.conditions ?? []).filter(
     ({ type, status: value, reason }) =>
-      value !== (abnormalTypes.has(type) ? "False" : "True") && !intendedReasons.has(reason),
+      value !== (abnormalTypes.has(type) ? "False" : "True") &&
+      !intendedReasons.has(reason) &&
+      // Another condition says why no pod is ready.
+      !(type === "EndpointSecured" && reason === "NotChecked"),
   );
 }
 

@@ -25,6 +25,8 @@ export interface AuthenticationMethod {
   readonly problems: (content: SecretContent) => string[];
   /** The keys of the Secret for sessions that it needs in addition to those of MLflow. */
   readonly sessionKeys: readonly string[];
+  /** What an unauthenticated client must get, for the probes of the operator. */
+  readonly unauthenticated: Unauthenticated;
   /** The first administrator; undefined if MLflow stores no users. */
   readonly administrator?: (server: string) => Administrator;
   /** What the method adds to the pods of a server, and the database of its users. */
@@ -40,7 +42,20 @@ export const noSettings = {
   certificates: [],
   problems: () => [],
   sessionKeys: [],
+  unauthenticated: { publicPath: "/health" },
 };
+
+/** What an unauthenticated client must get. Everything else must be rejected. */
+export interface Unauthenticated {
+  /** A path that answers 200 without a credential. */
+  readonly publicPath: string;
+  /** Whether all clients are allowed access. */
+  readonly isOpen?: true;
+  /** Whether MLflow itself checks passwords. Those of a directory are not tried: it could lock an account. */
+  readonly hasPasswords?: true;
+  /** Where pages redirect browsers: paths of the server, or URLs of the issuer with the client's ID. */
+  readonly login?: { readonly paths: readonly string[]; readonly clientID?: string };
+}
 
 /** A URL, the field of the spec that sets it, and whether pods connect to it without being an issuer. */
 export interface SettingsUrl {
@@ -116,5 +131,10 @@ export const plain: Authentication = { application: "plain", env: [], files: {},
 
 /** No authentication: every client that reaches the server is allowed access. */
 export function noMethod(): AuthenticationMethod {
-  return { ...noSettings, displayName: "None", pod: () => plain };
+  return {
+    ...noSettings,
+    displayName: "None",
+    unauthenticated: { publicPath: "/health", isOpen: true },
+    pod: () => plain,
+  };
 }

@@ -29,6 +29,7 @@ export function basicMethod(basic: NonNullable<AuthenticationSpec["basic"]>): Au
   return {
     ...noSettings,
     displayName: "Basic",
+    unauthenticated: { publicPath: "/health", hasPasswords: true },
     administrator,
     references: [
       ...(separate?.references ?? []),

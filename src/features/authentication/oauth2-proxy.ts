@@ -50,6 +50,8 @@ export function oauth2ProxyMethod(proxy: ProxySettings): AuthenticationMethod {
   });
   return {
     displayName: kind.displayName,
+    // MLflow answers no unauthenticated client.
+    unauthenticated: { publicPath: "/ping", login: { paths: ["/oauth2"], clientID: proxy.clientID } },
     references: references(proxy, store),
     issuers,
     issuerCaFiles,

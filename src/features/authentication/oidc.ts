@@ -25,6 +25,7 @@ export function oidcMethod(oidc: Oidc): AuthenticationMethod {
   return {
     ...noSettings,
     displayName: "OIDC",
+    unauthenticated: { publicPath: "/health", login: { paths: ["/login", "/oidc/ui"] } },
     references: [
       secretReference(clientSecret.name, [clientSecret.key], `${path}.clientSecretRef`),
       ...(separate?.references ?? []),

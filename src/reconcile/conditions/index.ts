@@ -2,6 +2,7 @@ import { type ReasonRow, reasons } from "../../api/reasons.ts";
 import { available } from "./available.ts";
 import type { ServerCondition } from "./condition.ts";
 import { databaseReady } from "./database-ready.ts";
+import { endpointSecured } from "./endpoint-secured.ts";
 import { exposed } from "./exposed.ts";
 import { meshReady } from "./mesh-ready.ts";
 import { paused } from "./paused.ts";
@@ -16,6 +17,7 @@ export const serverConditions: readonly ServerCondition[] = [
   meshReady,
   exposed,
   available,
+  endpointSecured,
   paused,
   upgradePending,
   workspacesReady,

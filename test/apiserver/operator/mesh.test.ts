@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, type TestContext, test } from "node:test";
-import type { Probed } from "../../../src/client/prober.ts";
 import { defaultTiming, type ListWatchTiming } from "../../../src/kube/client/timing.ts";
 import { label } from "../../../src/kube/names.ts";
+import type { ProbeAnswer } from "../../../src/reconcile/probe.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
 import { eventually, steadily } from "../../support/eventually.ts";
@@ -56,7 +56,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     fixture(context, { cluster, operator: { timing }, ...options });
 
   /** This cluster does not enforce policies: the test denies the operator's own requests. */
-  const denying: FixtureOptions = { operator: { timing, probe: async () => ({ result: "denied" }) } };
+  const denying: FixtureOptions = { operator: { timing, probe: async () => ({ kind: "closed" }) } };
 
   /** The actions of Istio for each step, in order. */
   async function proofs(stage: Fixture): Promise<readonly (() => Promise<void>)[]> {
@@ -367,10 +367,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
 
   test("starts no listener for traces while the operator's own requests time out", async (context) => {
     await installIstioDefinitions(cluster);
-    let result: Probed = {
-      result: "unanswered",
-      text: "Service/mlflow did not answer POST /v1/traces: no response within 3 s",
-    };
+    let result: ProbeAnswer = { kind: "unanswered", why: "no response within 3 s" };
     const stage = await set(context, { operator: { timing, probe: async () => result } });
     const istio = istiod(stage.objects);
     await stage.objects.create("Secret", databaseSecret);
@@ -389,7 +386,7 @@ describe("a server in a mesh", { skip: onK3s() }, () => {
     assert.match((await says(stage, "MeshNotProbed")).message, /stays closed: .*no response within 3 s/);
     const names = async () => (await stage.objects.list("Deployment")).map(({ metadata }) => metadata.name);
     assert.ok(!(await names()).includes("mlflow-traces"));
-    result = { result: "denied" };
+    result = { kind: "closed" };
     await says(stage, "MeshEnforced");
     await eventually(async () => assert.ok((await names()).includes("mlflow-traces")));
   });
