@@ -1,0 +1,410 @@
+"""Deletes permanently what has been deleted in MLflow for longer than an age: runs, models and experiments, with their artifacts.
+
+Runs in the MLflow image with the environment of the server, as a Job of a CronJob. It does what `mlflow gc` does with MLflow's own functions, but needs
+no MLflow server, and it
+- resolves artifacts that are accessed through the server (mlflow-artifacts:) in the store itself;
+- deletes only folders that have the ID of their run, model or trace in the server's own store, and checks afterwards that they are empty;
+- keeps runs and models that a version of a registered model uses, and the experiments that contain them;
+- keeps, in databases that give the highest ID again (SQLite, MySQL), the experiment with the highest ID: permissions belong to IDs, so
+  users of the old experiment would have access to a new one;
+- covers all workspaces, those whose namespace does not exist any more included;
+- continues after a failure, and reports it.
+Artifacts are deleted before their row, so an interrupted run is continued by the next one.
+
+Environment: that of the server, and
+  GARBAGE_AGE_SECONDS       the age: seconds since the deletion
+  GARBAGE_DRY_RUN           "true": only count
+  TERMINATION_LOG           where the result is reported; default /dev/termination-log
+  GARBAGE_MAX_SECONDS       after this time nothing more is deleted, and the next run continues; default 18000
+
+The result is one line of JSON in the termination log: {"runs", "models", "experiments", "kept", "failed", "dryRun"}, and in a failure (exit code 1)
+also {"reason", "message"}. Reasons: those of the migration and of the check of the artifact store, GarbageCollectionFailed.
+
+No credential and no text of an exception is ever written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import unquote, urlparse
+
+import check_artifacts
+import migrate
+from mlflow_outcome import ERR, MESSAGE_LENGTH, OUT, Failure, log, succeed
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+# Failures in sequence after which the store counts as unreachable.
+MOST_FAILURES = 5
+# Traces whose artifacts are read from the database at once.
+PAGE = 500
+DEFAULT_WORKSPACE = "default"
+
+
+@dataclass
+class Counts:
+    """What was deleted, or in a dry run what can be deleted."""
+
+    runs: int = 0
+    models: int = 0
+    experiments: int = 0
+    kept: int = 0
+    failed: int = 0
+    dryRun: bool = False  # noqa: N815
+
+
+class OutsideStoreError(Exception):
+    """Artifacts are in a place that is not a folder of their own in the server's store."""
+
+
+class NotDeletedError(Exception):
+    """The store has accepted the deletion, and the artifacts are still there."""
+
+
+class Collector:
+    """One run over a database and a store."""
+
+    def __init__(self, uri: str, age_seconds: int, is_dry_run: bool) -> None:
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        class AllWorkspaces(SqlAlchemyStore):  # type: ignore[misc]
+            """Reads the rows of all workspaces, and creates no default experiment."""
+
+            def _initialize_store_state(self) -> None:
+                pass
+
+        self.store = AllWorkspaces(uri, root())
+        self.before = int(time.time() * 1000) - age_seconds * 1000
+        self.counts = Counts(dryRun=is_dry_run)
+        self.failure: Failure | None = None
+        self._failures = 0
+        self._ends = time.monotonic() + float(os.environ.get("GARBAGE_MAX_SECONDS") or "18000")
+
+    def collect(self) -> None:
+        self.used = self.ids_of_versions()
+        self.each(self.deleted_runs(), self.delete_run)
+        self.each(self.deleted_models(), self.delete_model)
+        self.each(self.deleted_experiments(), self.delete_experiment)
+
+    def each(self, found: list[Any], delete: Callable[[Any], bool]) -> None:
+        """Deletes each, and counts those that are kept and those that fail."""
+        for item in found:
+            if time.monotonic() > self._ends:
+                log("time is over: the next run continues")
+                return
+            try:
+                if not delete(item):
+                    self.counts.kept += 1
+                self._failures = 0
+            except Exception as error:
+                self.counts.failed += 1
+                self._failures += 1
+                self.failure = self.failure or described(error, self.store.db_uri)
+                if self._failures >= MOST_FAILURES:
+                    return
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        with self.store.ManagedSessionMaker() as session:
+            yield session
+
+    def ids_of_versions(self) -> set[str]:
+        """The IDs of the runs and models that versions of registered models use."""
+        from mlflow.store.model_registry.dbmodels.models import SqlModelVersion as Version
+
+        found: set[str] = set()
+        with self.session() as session:
+            rows = session.query(Version.run_id, Version.source, Version.storage_location).filter(
+                Version.current_stage != "Deleted_Internal"
+            )
+            for run_id, *locations in rows:
+                found.add(run_id or "")
+                for location in locations:
+                    found.update(re.findall(r"(?:m-)?[0-9a-f]{32}", location or ""))
+        return found
+
+    def deleted_runs(self) -> list[Any]:
+        from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun
+
+        with self.session() as session:
+            return (
+                session.query(SqlRun.run_uuid, SqlRun.artifact_uri, SqlExperiment.workspace)
+                .join(SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
+                .filter(SqlRun.lifecycle_stage == "deleted", SqlRun.deleted_time <= self.before)
+                .all()
+            )
+
+    def delete_run(self, run: Any) -> bool:
+        from mlflow.store.tracking.dbmodels.models import SqlRun
+
+        run_id, artifacts, workspace = run
+        if run_id in self.used:
+            return False
+        with self.session() as session:
+            # It may have been restored since the list was read.
+            row = session.query(SqlRun.lifecycle_stage).filter(SqlRun.run_uuid == run_id).one_or_none()
+        if row is None or row[0] != "deleted":
+            return False
+        if not self.counts.dryRun:
+            delete_artifacts(location(artifacts, run_id, workspace))
+            self.store._hard_delete_run(run_id)
+        self.counts.runs += 1
+        return True
+
+    def deleted_models(self) -> list[Any]:
+        from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel
+
+        with self.session() as session:
+            return (
+                session.query(SqlLoggedModel.model_id, SqlLoggedModel.artifact_location, SqlExperiment.workspace)
+                .join(SqlExperiment, SqlExperiment.experiment_id == SqlLoggedModel.experiment_id)
+                .filter(
+                    SqlLoggedModel.lifecycle_stage == "deleted",
+                    SqlLoggedModel.last_updated_timestamp_ms <= self.before,
+                )
+                .all()
+            )
+
+    def delete_model(self, model: Any) -> bool:
+        model_id, artifacts, workspace = model
+        if model_id in self.used:
+            return False
+        if not self.counts.dryRun:
+            delete_artifacts(location(artifacts, model_id, workspace))
+            self.store._hard_delete_logged_model(model_id)
+        self.counts.models += 1
+        return True
+
+    def deleted_experiments(self) -> list[Any]:
+        from mlflow.store.tracking.dbmodels.models import SqlExperiment
+
+        with self.session() as session:
+            columns = SqlExperiment.experiment_id, SqlExperiment.artifact_location, SqlExperiment.workspace
+            return (
+                session.query(*columns)
+                .filter(SqlExperiment.lifecycle_stage == "deleted", SqlExperiment.last_update_time <= self.before)
+                .all()
+            )
+
+    def delete_experiment(self, experiment: Any) -> bool:
+        from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
+        from sqlalchemy import func
+
+        experiment_id, artifacts, workspace = experiment
+        with self.session() as session:
+            stage = session.query(SqlExperiment.lifecycle_stage).filter(SqlExperiment.experiment_id == experiment_id)
+            is_deleted = stage.scalar() == "deleted"
+            highest = session.query(func.max(SqlExperiment.experiment_id)).scalar()
+            runs = session.query(SqlRun.run_uuid, SqlRun.lifecycle_stage, SqlRun.deleted_time).filter(
+                SqlRun.experiment_id == experiment_id
+            )
+            models = (
+                session.query(SqlLoggedModel.model_id, SqlLoggedModel.artifact_location)
+                .filter(SqlLoggedModel.experiment_id == experiment_id)
+                .all()
+            )
+            # Those that are old enough are gone, except in a dry run.
+            left = [
+                run_id
+                for run_id, run_stage, deleted in runs
+                if not self.counts.dryRun
+                or run_id in self.used
+                or run_stage != "deleted"
+                or deleted is None
+                or deleted > self.before
+            ]
+        is_reused = experiment_id == highest and self.store.db_type in ("sqlite", "mysql")
+        # MLflow creates the experiment with ID 0 again when it starts.
+        if not is_deleted or experiment_id == 0 or is_reused or left or any(each in self.used for each, _ in models):
+            return False
+        if not self.counts.dryRun:
+            for model_id, of_model in models:
+                delete_artifacts(location(of_model, model_id, workspace))
+            for trace_id in self.traces(experiment_id):
+                with contextlib.suppress(OutsideStoreError):
+                    delete_artifacts(location(f"{artifacts}/traces/{trace_id}/artifacts", trace_id, workspace))
+            self.store._hard_delete_experiment(str(experiment_id))
+        self.counts.experiments += 1
+        return True
+
+    def traces(self, experiment_id: int) -> Iterator[str]:
+        from mlflow.store.tracking.dbmodels.models import SqlTraceInfo
+
+        last = ""
+        while True:
+            with self.session() as session:
+                page = (
+                    session.query(SqlTraceInfo.request_id)
+                    .filter(SqlTraceInfo.experiment_id == experiment_id, SqlTraceInfo.request_id > last)
+                    .order_by(SqlTraceInfo.request_id)
+                    .limit(PAGE)
+                    .all()
+                )
+            for (trace_id,) in page:
+                last = trace_id
+                yield trace_id
+            if len(page) < PAGE:
+                return
+
+
+def root() -> str:
+    """The location of the server's artifacts."""
+    return os.environ.get("MLFLOW_ARTIFACTS_DESTINATION") or os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or ""
+
+
+def location(uri: str, identity: str, workspace: str) -> str:
+    """Returns the location of artifacts in the store. Raises OutsideStoreError unless it is a folder of this run, model or trace alone."""
+    from mlflow.utils.uri import append_to_uri_path
+
+    parsed = urlparse(uri)
+    found = uri
+    if parsed.scheme == "mlflow-artifacts":
+        if parsed.netloc or parsed.params or parsed.query or parsed.fragment:
+            raise OutsideStoreError
+        # As MLflow does for requests in a workspace.
+        path = unquote(parsed.path).strip("/")
+        named = path.split("/")[1] if path.startswith("workspaces/") else None
+        if workspace != DEFAULT_WORKSPACE and named is None:
+            path = f"workspaces/{workspace}/{path}"
+        elif workspace != DEFAULT_WORKSPACE and named != workspace:
+            raise OutsideStoreError
+        found = append_to_uri_path(root(), path)
+    resolved, own = urlparse(found), urlparse(root())
+    segments = resolved.path.split("/")
+    is_own_folder = segments[-2:] == [identity, "artifacts"] and re.fullmatch(r"[A-Za-z0-9_-]{8,}", identity)
+    is_plain = not (resolved.params or resolved.query or resolved.fragment or ".." in segments or "\\" in found)
+    is_local = resolved.scheme in ("", "file")
+    is_in_store = (
+        resolved.path.startswith(f"{own.path.rstrip('/')}/") and own.scheme in ("", "file")
+        if is_local
+        else resolved.scheme == own.scheme
+    )
+    if not (is_own_folder and is_plain and is_in_store):
+        raise OutsideStoreError
+    return found
+
+
+def delete_artifacts(uri: str) -> None:
+    """Deletes the artifacts in a folder. Raises an error if some are left: a store can reject the deletion of single objects."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(uri)
+    problem: Exception | None = None
+    try:
+        repository.delete_artifacts()
+    except Exception as error:
+        # Azure reports a folder that does not exist as an error.
+        problem = error
+    if repository.list_artifacts():
+        raise problem or NotDeletedError
+
+
+def described(error: Exception, uri: str) -> Failure:
+    """Returns the reason and message for an exception, from known parts only."""
+    if isinstance(error, OutsideStoreError):
+        return Failure(
+            "GarbageCollectionFailed",
+            "Artifacts are not in a folder of their own in the artifact store of this server, so they and their run, model or"
+            " experiment are left. Delete the artifacts, and the rest with mlflow gc.",
+        )
+    if isinstance(error, NotDeletedError):
+        return Failure(
+            "ArtifactStoreReadOnly",
+            "The artifact store does not delete artifacts. Grant the server's credentials the permission to delete objects"
+            " (s3:DeleteObject, Storage Object User, Storage Blob Data Contributor).",
+        )
+    if any(type(each).__module__.startswith("sqlalchemy") for each in migrate.causes(error)):
+        return of_database(error, uri)
+    reason, code = check_artifacts.classify(error)
+    if isinstance(error, PermissionError):
+        reason = "ArtifactStoreReadOnly"
+    remedy = {
+        "ArtifactStoreReadOnly": "Grant the server's credentials the permission to list and delete objects",
+        "ArtifactStoreUnreachable": "Check its address, and that network policies let these pods reach it",
+        "ArtifactStoreAuthenticationFailed": "Correct the credentials of spec.artifactStore",
+    }.get(reason, "Check spec.artifactStore and the policy of the store")
+    return Failure(reason, f"The artifact store rejects the deletion of artifacts ({code}). {remedy}.")
+
+
+def of_database(error: Exception, uri: str) -> Failure:
+    target = migrate.store("tracking", uri, "spec.backendStore")
+    if migrate.reason_of(error) is not None:
+        return migrate.failure(error, target, "Garbage collection")
+    kinds = " < ".join(dict.fromkeys(type(each).__name__ for each in migrate.causes(error)))
+    return Failure(
+        "GarbageCollectionFailed",
+        f"Garbage collection in the {target.place} failed with {kinds} at {migrate.origin(error)}.",
+    )
+
+
+def age() -> int:
+    """Returns the age in seconds. An empty value must never delete everything."""
+    text = os.environ.get("GARBAGE_AGE_SECONDS", "")
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise Failure("ConfigurationInvalid", "GARBAGE_AGE_SECONDS is not a number of seconds.")
+    return int(text)
+
+
+def prepare(uri: str) -> None:
+    """Checks the connection and the schema. Raises Failure if MLflow cannot use them: the database must not be migrated here."""
+    target = migrate.store("tracking", uri, "spec.backendStore")
+    message = f"Connecting: the {target.place} {migrate.REMEDIES['DatabaseUnreachable']}"
+    with migrate.phase("connect", Failure("DatabaseUnreachable", message)):
+        migrate.connect(target)
+    try:
+        present, head = migrate.revisions(target)
+    except Exception as error:
+        raise described(error, uri) from None
+    if present != [head]:
+        raise Failure(
+            "GarbageCollectionFailed",
+            f"The schema in the {target.place} is at revision {', '.join(present) or 'none'}, and this MLflow needs {head}:"
+            " the migration has not run, or a newer MLflow has. Nothing was deleted. The next run tries again.",
+        )
+
+
+def report(counts: Counts | None, failure: Failure | None) -> NoReturn:
+    result: dict[str, object] = {} if counts is None else asdict(counts)
+    if failure is not None:
+        result |= {"reason": failure.reason, "message": failure.message[:MESSAGE_LENGTH]}
+    line = json.dumps(result)
+    print(line, file=OUT if failure is None else ERR, flush=True)
+    with contextlib.suppress(OSError):
+        Path(os.environ.get("TERMINATION_LOG") or "/dev/termination-log").write_text(f"{line}\n", encoding="utf-8")
+    if failure is None:
+        succeed()
+    os._exit(1)
+
+
+def main() -> NoReturn:
+    # Process 1 of a container ignores a signal without a handler.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    migrate.log_steps()
+    os.environ.update({"AWS_MAX_ATTEMPTS": "3", "AWS_RETRY_MODE": "standard"})
+    collector: Collector | None = None
+    uri = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+    try:
+        seconds = age()
+        prepare(uri)
+        migrate.limit_transactions()
+        collector = Collector(uri, seconds, os.environ.get("GARBAGE_DRY_RUN") == "true")
+        collector.collect()
+    except Failure as result:
+        report(collector and collector.counts, result)
+    except Exception as error:
+        report(collector and collector.counts, described(error, uri))
+    report(collector.counts, collector.failure)
+
+
+if __name__ == "__main__":
+    main()
