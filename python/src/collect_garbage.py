@@ -137,12 +137,13 @@ class Collector:
         from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun
 
         with self.session() as session:
-            return (
+            rows: list[Any] = (
                 session.query(SqlRun.run_uuid, SqlRun.artifact_uri, SqlExperiment.workspace)
                 .join(SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
                 .filter(SqlRun.lifecycle_stage == "deleted", SqlRun.deleted_time <= self.before)
                 .all()
             )
+            return rows
 
     def delete_run(self, run: Any) -> bool:
         from mlflow.store.tracking.dbmodels.models import SqlRun
@@ -165,7 +166,7 @@ class Collector:
         from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel
 
         with self.session() as session:
-            return (
+            rows: list[Any] = (
                 session.query(SqlLoggedModel.model_id, SqlLoggedModel.artifact_location, SqlExperiment.workspace)
                 .join(SqlExperiment, SqlExperiment.experiment_id == SqlLoggedModel.experiment_id)
                 .filter(
@@ -174,6 +175,7 @@ class Collector:
                 )
                 .all()
             )
+            return rows
 
     def delete_model(self, model: Any) -> bool:
         model_id, artifacts, workspace = model
@@ -190,11 +192,12 @@ class Collector:
 
         with self.session() as session:
             columns = SqlExperiment.experiment_id, SqlExperiment.artifact_location, SqlExperiment.workspace
-            return (
+            rows: list[Any] = (
                 session.query(*columns)
                 .filter(SqlExperiment.lifecycle_stage == "deleted", SqlExperiment.last_update_time <= self.before)
                 .all()
             )
+            return rows
 
     def delete_experiment(self, experiment: Any) -> bool:
         from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
@@ -400,9 +403,9 @@ def main() -> NoReturn:
         collector = Collector(uri, seconds, os.environ.get("GARBAGE_DRY_RUN") == "true")
         collector.collect()
     except Failure as result:
-        report(collector and collector.counts, result)
+        report(None if collector is None else collector.counts, result)
     except Exception as error:
-        report(collector and collector.counts, described(error, uri))
+        report(None if collector is None else collector.counts, described(error, uri))
     report(collector.counts, collector.failure)
 
 

@@ -1,5 +1,7 @@
 /** Defaults of optional fields, for the rules of the CRD and for the builders of objects. */
 export const defaults = {
+  /** `garbageCollection.olderThan` */
+  garbageAge: "720h",
   /** `artifactStore.persistentVolume.size` */
   artifactVolumeSize: "10Gi",
   /** `backendStore.sqlite.size` */

@@ -432,6 +432,10 @@ export const reasons = {
     meaning: "A deleted pod does not terminate, often because its node is lost.",
     remedy: "Check the node; if it is lost, delete the pod with `--force`.",
   },
+  GarbageCollectionFailed: {
+    meaning: "The last Job of the garbage collection failed, or left artifacts that it must not delete.",
+    remedy: "Read the message, and the log of the Job. The next Job tries again.",
+  },
   SidecarRunning: {
     meaning: "The migration is complete, but an injected container prevents its Job from completing.",
     remedy: "Inject native sidecars, or disable the injection with `spec.pod.annotations`.",

@@ -4,6 +4,7 @@ import { authentication } from "./fields/authentication.ts";
 import { autoscaling } from "./fields/autoscaling.ts";
 import { backendStore } from "./fields/backend-store.ts";
 import { exposure } from "./fields/exposure.ts";
+import { garbageCollection } from "./fields/garbage-collection.ts";
 import { image } from "./fields/image.ts";
 import { mesh } from "./fields/mesh.ts";
 import { monitoring } from "./fields/monitoring.ts";
@@ -72,6 +73,7 @@ export const mlflowServerSpec = z
     traces: traces.optional(),
     mesh: mesh.optional(),
     exposure: exposure.optional(),
+    garbageCollection: garbageCollection.optional(),
     networkPolicy: networkPolicy.optional(),
     monitoring: monitoring.optional(),
     podDisruptionBudget: z

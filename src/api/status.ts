@@ -52,6 +52,8 @@ export type RolloutRecord = z.infer<typeof rolloutRecord>;
 
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
+const time = (description: string) => z.string().meta({ description, format: "date-time" });
+
 /** What the operator reports. */
 export const mlflowServerStatus = z
   .strictObject({
@@ -129,6 +131,14 @@ export const mlflowServerStatus = z
         total: count("Number of namespaces that are workspaces of the server or are named in one of its grants."),
       })
       .meta({ description: "Number of namespaces that are workspaces." })
+      .exactOptional(),
+    garbageCollection: z
+      .strictObject({
+        lastScheduleTime: time("Start of the last Job.").exactOptional(),
+        lastSuccessfulTime: time("End of the last Job that succeeded.").exactOptional(),
+        deletedRuns: count("Runs that the last Job deleted, or counted.").exactOptional(),
+      })
+      .meta({ description: "The last garbage collection." })
       .exactOptional(),
     selector: z
       .string()

@@ -174,6 +174,7 @@ const byKind: Partial<Record<Kind, string>> = {
   NetworkPolicy: "allowed connections of the pods",
   PodDisruptionBudget: "keeps pods running while nodes are drained",
   HorizontalPodAutoscaler: "number of pods, by their CPU usage",
+  CronJob: "deletes permanently what was deleted in MLflow",
   PersistentVolumeClaim: "volume of the SQLite database and the artifacts",
   Job: "checks and migrates the database before the pods start",
   Ingress: "route from outside the cluster",

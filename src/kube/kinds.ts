@@ -69,6 +69,7 @@ export const kinds = {
   ConfigMap: { apiVersion: "v1", plural: "configmaps", roles: ["owned", "referenced"], verbs: written },
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", roles: ["owned"], verbs: written },
   Job: { apiVersion: "batch/v1", plural: "jobs", roles: ["owned"], verbs: written },
+  CronJob: { apiVersion: "batch/v1", plural: "cronjobs", roles: ["owned"], verbs: written },
   Deployment: { apiVersion: "apps/v1", plural: "deployments", roles: ["owned"], verbs: written },
   NetworkPolicy: {
     apiVersion: "networking.k8s.io/v1",

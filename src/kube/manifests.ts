@@ -1,6 +1,8 @@
 /** The built-in kinds that the operator writes or reads, typed by @kubernetes/client-node, with required metadata. */
 import type {
   V1ConfigMap,
+  V1CronJobSpec,
+  V1CronJobStatus,
   V1DeploymentSpec,
   V1DeploymentStatus,
   V1IngressSpec,
@@ -61,6 +63,17 @@ export interface Job extends KubeObject {
   kind: "Job";
   spec: V1JobSpec;
   status?: V1JobStatus;
+}
+
+export interface CronJob extends KubeObject {
+  apiVersion: "batch/v1";
+  kind: "CronJob";
+  spec: V1CronJobSpec;
+  /** Times as JSON has them. */
+  status?: Omit<V1CronJobStatus, "lastScheduleTime" | "lastSuccessfulTime"> & {
+    lastScheduleTime?: string;
+    lastSuccessfulTime?: string;
+  };
 }
 
 export interface Deployment extends KubeObject {
@@ -232,6 +245,7 @@ export type Manifest =
   | ConfigMap
   | PersistentVolumeClaim
   | Job
+  | CronJob
   | Deployment
   | NetworkPolicy
   | PodDisruptionBudget

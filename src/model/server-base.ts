@@ -2,6 +2,7 @@ import { choice } from "../api/choose.ts";
 import { defaults } from "../api/defaults.ts";
 import type { Autoscaling } from "../api/fields/autoscaling.ts";
 import type { NetworkPolicySettings } from "../api/fields/network-policy.ts";
+import { secondsOf } from "../api/quantity.ts";
 import { type Addresses, addressesIn, servingPort } from "./addresses.ts";
 import { type Routes, routesOf } from "./exposure.ts";
 import { type ContainerImage, mlflowImage } from "./images.ts";
@@ -13,7 +14,7 @@ import { type Names, namesOf } from "./names.ts";
 import { type PodSettings, podSettings } from "./pod-settings.ts";
 import { type ProcessSettings, processSettings } from "./process-settings.ts";
 import { type ProxySettings, proxySettings } from "./proxy-settings.ts";
-import { isReplicated, replicasOf } from "./replicas.ts";
+import { isHibernated, isReplicated, replicasOf } from "./replicas.ts";
 import { isAuthorizedByKubernetes, selectorText, usesSubjectAccessReview, workspaceStoreUri } from "./workspaces.ts";
 
 /** A server with every default applied once and every derived value named once, except what its capabilities answer. */
@@ -33,6 +34,8 @@ export interface ServerBase {
   /** The HorizontalPodAutoscaler; undefined without. */
   readonly autoscaling: Required<Autoscaling> | undefined;
   readonly hasDisruptionBudget: boolean;
+  /** Undefined without. */
+  readonly garbageCollection: GarbageCollectionSettings | undefined;
   readonly image: ContainerImage;
   readonly pod: PodSettings;
   readonly process: ProcessSettings;
@@ -60,6 +63,15 @@ export interface ServerBase {
   readonly references: References;
   /** What the model was resolved from, for hashes that detect a change of it. Builders do not read it. */
   readonly source: Inputs;
+}
+
+/** The CronJob that deletes what was deleted in MLflow. */
+export interface GarbageCollectionSettings {
+  readonly schedule: string;
+  readonly ageSeconds: number;
+  readonly isDryRun: boolean;
+  /** As in the spec, and while the server hibernates. */
+  readonly isSuspended: boolean;
 }
 
 /** The NetworkPolicy of the pods. */
@@ -122,6 +134,12 @@ export function resolveBase(inputs: Inputs): ServerBase {
       targetCPUUtilization: autoscaling.targetCPUUtilization ?? defaults.targetCPUUtilization,
     },
     hasDisruptionBudget: isReplicated(spec) && podDisruptionBudget.enabled !== false,
+    garbageCollection: spec.garbageCollection && {
+      schedule: spec.garbageCollection.schedule,
+      ageSeconds: secondsOf(spec.garbageCollection.olderThan ?? defaults.garbageAge),
+      isDryRun: spec.garbageCollection.dryRun === true,
+      isSuspended: spec.garbageCollection.suspend === true || isHibernated(spec),
+    },
     image: mlflowImage(spec, installation),
     pod: podSettings(server, installation),
     process: processSettings(inputs),

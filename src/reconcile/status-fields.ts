@@ -6,6 +6,7 @@ import { isControlledBy } from "../kube/object.ts";
 import { externalAddressOf } from "../model/exposure.ts";
 import { podSelector } from "../model/metadata.ts";
 import { serviceUrl } from "../model/names.ts";
+import { lastCollection } from "./garbage-collection.ts";
 import { isRolledOut } from "./rollout.ts";
 import type { StatusInput } from "./status-input.ts";
 
@@ -28,6 +29,7 @@ const allFields: readonly StatusFields[] = [
   rollout,
   ...independentFields,
   workspaceCounts,
+  garbageCollection,
   selector,
 ];
 
@@ -105,6 +107,14 @@ function workspaceCounts({ server, workspaces, before }: StatusInput): MlflowSer
   if (workspaces === undefined || workspaces.isPartial)
     return before.workspaces ? { workspaces: before.workspaces } : {};
   return { workspaces: { ready: workspaces.ready, total: workspaces.total } };
+}
+
+function garbageCollection({ server, owned, before }: StatusInput): MlflowServerStatus {
+  if (server.spec.garbageCollection === undefined) return {};
+  const { times, collected } = lastCollection(owned, server);
+  const deletedRuns = collected?.runs ?? before.garbageCollection?.deletedRuns;
+  const found = { ...times, ...(deletedRuns !== undefined && { deletedRuns }) };
+  return Object.keys(found).length === 0 ? {} : { garbageCollection: found };
 }
 
 function selector({ server }: StatusInput): MlflowServerStatus {

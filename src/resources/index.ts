@@ -3,6 +3,7 @@ import type { Manifest } from "../kube/manifests.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { deployment } from "./deployment.ts";
 import { httpRoute, ingress } from "./exposure.ts";
+import { garbageCollection } from "./garbage-collection.ts";
 import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler.ts";
 import { meshBuilders } from "./mesh/index.ts";
 import { migrationJob } from "./migration-job.ts";
@@ -35,7 +36,7 @@ export const stages = {
     persistentVolumeClaim,
   ],
   migration: [migrationJob],
-  workload: [storeSecret, authSecret, deployment],
+  workload: [storeSecret, authSecret, deployment, garbageCollection],
   mesh: meshBuilders,
   exposure: [ingress, httpRoute],
 } as const satisfies Record<string, readonly Builder[]>;

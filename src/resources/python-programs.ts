@@ -12,6 +12,16 @@ export const checkArtifactsProgram = program("check_artifacts.py");
 export const checkIssuersProgram = program("check_issuers.py");
 export const checkRedisProgram = program("check_redis.py");
 
+/** With what it has in common with them. */
+export const collectGarbageProgram: Program = {
+  text: text("collect_garbage.py"),
+  modules: {
+    ...migrateProgram.modules,
+    check_artifacts: checkArtifactsProgram.text,
+    migrate: migrateProgram.text,
+  },
+};
+
 /** Returns the files whose paths begin with the prefix, as Python finds them in a directory of its path. */
 export function filesFrom(prefix: string): Readonly<Record<string, string>> {
   const found = Object.entries(pythonTexts).filter(([path]) => path.startsWith(prefix));

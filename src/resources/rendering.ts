@@ -38,12 +38,20 @@ export function renderingIn(deployment: Pick<Deployment, "metadata">): Rendering
 }
 
 /**
- * The number of replicas and autoscaling are left out: a server that is scaled keeps its pod template. So is the mesh but for what pods have of it: each of its
+ * The number of replicas, autoscaling and garbage collection are left out: they do not change the pod template. So is the mesh but for what pods have of it: each of its
  * steps would otherwise write the Deployment.
  */
 function userInputs({ source, mesh, content }: ServerModel): unknown {
   const { server, volumeClaim } = source;
-  const { replicas: _, hibernate: __, mesh: ___, traces: ____, autoscaling: _____, ...spec } = server.spec;
+  const {
+    replicas: _,
+    hibernate: __,
+    mesh: ___,
+    traces: ____,
+    autoscaling: _____,
+    garbageCollection: ______,
+    ...spec
+  } = server.spec;
   const { [annotation.restored]: restored, [annotation.restart]: restart } = server.metadata.annotations ?? {};
   const enrolment = [mesh.labels, mesh.steps.has("listener") && mesh.annotation];
   return { spec, restored, restart, content, enrolment, volume: volumeClaim?.uid };

@@ -56,6 +56,7 @@ export const fullest: Document = {
     replicas: 3,
     hibernate: false,
     autoscaling: { minReplicas: 2, maxReplicas: 6, targetCPUUtilization: 60 },
+    garbageCollection: { schedule: "0 3 * * *", olderThan: "168h", suspend: true, dryRun: true },
     server: {
       workers: 2,
       jobExecution: false,

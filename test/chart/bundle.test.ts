@@ -52,10 +52,10 @@ async function problems(): Promise<readonly string[]> {
   const lines = `${stdout}\n${stderr}`
     .split("\n")
     .filter((line) => /level=(warning|error)|^(Error|Warning)/i.test(line));
-  // That the operator has permissions on events, HorizontalPodAutoscalers and PodDisruptionBudgets; it uses their current versions. And that the validator is deprecated.
+  // That the operator has permissions on events, CronJobs, HorizontalPodAutoscalers and PodDisruptionBudgets; it uses their current versions. And that the validator is deprecated.
   // It lists them in any order.
   const known =
-    /removed in v1\.25\. .*Migrate the API\(s\) for ((events|horizontalpodautoscalers|poddisruptionbudgets): \(\[[^)]*\]\),){3}"|"operatorhub\\" validator is deprecated/;
+    /removed in v1\.25\. .*Migrate the API\(s\) for ((cronjobs|events|horizontalpodautoscalers|poddisruptionbudgets): \(\[[^)]*\]\),){4}"|"operatorhub\\" validator is deprecated/;
   return lines.filter((line) => !known.test(line));
 }
 

@@ -87,6 +87,14 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
     return changed;
   };
 
+  /** A CronJob with the pods of a Deployment. */
+  const cronJob = ({ metadata, spec }: Document): Document => {
+    const { template } = spec as { template: { spec: object } };
+    const once = { ...template, spec: { ...template.spec, restartPolicy: "Never" } };
+    const jobTemplate = { spec: { template: once } };
+    return { apiVersion: "batch/v1", kind: "CronJob", metadata, spec: { schedule: "@daily", jobTemplate } } as Document;
+  };
+
   test("accepts all objects of every right document", async () => {
     const namespaced = (object: Manifest) => object.metadata.namespace !== undefined;
     for (const [title, document] of Object.entries(rightDocuments)) {
@@ -184,7 +192,9 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
   for (const [title, changes] of Object.entries(escapes))
     test(`denies pods with ${title}`, async () => {
       const [pod, container, metadata] = changes;
-      denied(await writes(withPod(pod, container, metadata), team), isOfPolicy, title);
+      const changed = withPod(pod, container, metadata);
+      for (const manifest of [changed, cronJob(changed)])
+        denied(await writes(manifest, team), isOfPolicy, `${title}: ${manifest["kind"]}`);
     });
 
   test("denies pods with a ServiceAccount that the operator did not create, with any name", async () => {
@@ -195,6 +205,7 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
       return { ...changed, metadata: { name, labels: { ...labels, "mlflow-operator.dev/server": name } } };
     };
     await eventually(async () => denied(await writes(named("powerful"), team), /did not create/, "powerful"));
+    denied(await writes(cronJob(named("powerful")), team), /did not create/, "a CronJob");
     await call(cluster, "POST", accounts, { metadata: { name: "owned", labels } });
     await eventually(async () => assert.equal((await writes(named("owned"), team)).status, 201));
   });

@@ -18,7 +18,7 @@ const folders = [
   "test/cluster/images/slapd",
 ] as const;
 
-/** Runs the Python tests of the LDAP function, the middleware, the SQLite migration and the check of the artifact store in MLflow's image, with a real slapd. */
+/** Runs the Python tests of the LDAP function, the middleware, the SQLite migration, the check of the artifact store and the garbage collection in MLflow's image, with a real slapd. */
 test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 }, async (context) => {
   const cluster = await liveCluster();
   const [slapd, mlflow] = [
@@ -81,6 +81,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
     ...middlewareTests,
     "test_sqlite",
     "test_check_artifacts",
+    "test_collect_garbage",
   ]) {
     await context.test(module, async () => {
       const paths = ["python/src", "python/tests/ldap", "python/tests/middleware", "python/tests/migration"];

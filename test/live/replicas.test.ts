@@ -53,6 +53,31 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     );
   });
 
+  await context.test("garbage collection deletes a deleted run with its artifacts, and no other", async () => {
+    const garbageCollection = { schedule: "0 0 1 1 *", olderThan: "1s" };
+    await fixture.apply({ metadata: { name }, spec: { ...spec, replicas: 3, garbageCollection } });
+    const [kept, deleted] = [await logRun(admin), await logRun(admin)];
+    await admin.json("POST", "/api/2.0/mlflow/runs/delete", { run_id: deleted.runId });
+    await waitUntil(() => fixture.objects.the("CronJob", `${name}-gc`), timeoutSeconds);
+    const { metadata, spec: cronJob } = await fixture.objects.the("CronJob", `${name}-gc`);
+    // As kubectl create job --from=cronjob/shared-gc.
+    const owner = { apiVersion: "batch/v1", kind: "CronJob", name: metadata.name, uid: metadata.uid, controller: true };
+    await fixture.objects.create("Job", {
+      metadata: { name: "collect-now", ownerReferences: [owner] },
+      spec: cronJob.jobTemplate.spec,
+    });
+    const { status } = await fixture.reason(name, "GarbageCollectionReady", "GarbageCollectionSucceeded");
+    assert.equal(status?.garbageCollection?.deletedRuns, 1);
+    await assertKept(admin, kept);
+    const answer = await admin.call("GET", `/api/2.0/mlflow/runs/get?run_id=${deleted.runId}`);
+    assert.equal(answer.status, 404, answer.body);
+    const keys = await s3.keys();
+    assert.deepEqual(
+      [kept, deleted].map(({ runId }) => keys.some((key) => key.includes(runId))),
+      [true, false],
+    );
+  });
+
   await context.test("a session of one pod is valid in another", async () => {
     const [first, second] = await fixture.pods(name);
     const [a, b] = [admin.as({ address: ipOf(first) }), admin.as({ address: ipOf(second) })];

@@ -10,9 +10,10 @@ import { podSecurityProblems } from "../support/pod-security.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 function podTemplates(manifests: readonly Manifest[]): V1PodTemplateSpec[] {
-  return manifests.flatMap((each) =>
-    each.kind === "Deployment" || each.kind === "Job" ? [each.spec.template as V1PodTemplateSpec] : [],
-  );
+  return manifests.flatMap((each) => {
+    if (each.kind === "CronJob") return [each.spec.jobTemplate.spec?.template as V1PodTemplateSpec];
+    return each.kind === "Deployment" || each.kind === "Job" ? [each.spec.template as V1PodTemplateSpec] : [];
+  });
 }
 
 function podsOf(document: Document): V1PodTemplateSpec[] {

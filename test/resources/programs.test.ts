@@ -38,9 +38,10 @@ const specs: Partial<MlflowServerSpec>[] = [
 
 /** Returns the pod specs of all workloads of a server. */
 function podsOf(spec: Partial<MlflowServerSpec>): V1PodSpec[] {
-  return all(inputs(server(spec))).flatMap((object) =>
-    object.kind === "Deployment" || object.kind === "Job" ? (object.spec.template.spec ?? []) : [],
-  );
+  return all(inputs(server({ ...spec, garbageCollection: { schedule: "@daily" } }))).flatMap((object) => {
+    if (object.kind === "CronJob") return object.spec.jobTemplate.spec?.template.spec ?? [];
+    return object.kind === "Deployment" || object.kind === "Job" ? (object.spec.template.spec ?? []) : [];
+  });
 }
 
 describe("the programs that pods run", () => {

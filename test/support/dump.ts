@@ -3,6 +3,7 @@ import type { ObjectKind, Objects } from "./objects.ts";
 /** The kinds that the operator writes. */
 export const writtenKinds = [
   "ConfigMap",
+  "CronJob",
   "Deployment",
   "HorizontalPodAutoscaler",
   "Ingress",

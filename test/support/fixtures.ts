@@ -1,4 +1,5 @@
 import { inflateSync } from "node:zlib";
+import type { V1PodTemplateSpec } from "@kubernetes/client-node";
 import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import type { MigrationRecord } from "../../src/api/status.ts";
@@ -10,6 +11,7 @@ import { annotation, label, manager } from "../../src/kube/names.ts";
 import { routeKinds } from "../../src/model/exposure.ts";
 import type { Inputs } from "../../src/model/inputs.ts";
 import { meshStepsOf } from "../../src/model/mesh.ts";
+import type { Component } from "../../src/model/metadata.ts";
 import { needsOptIn } from "../../src/model/workspaces.ts";
 import { desired } from "../../src/resources/index.ts";
 
@@ -118,7 +120,9 @@ export function completedJob(job: Job): Job {
 }
 
 /** The environment of the first container, by name; references to Secrets as `secret/key`. */
-export function environmentOf(workload: Deployment | Job): Record<string, string> {
+export function environmentOf(workload: {
+  readonly spec: { readonly template: V1PodTemplateSpec };
+}): Record<string, string> {
   const variables = workload.spec.template.spec?.containers[0]?.env ?? [];
   return Object.fromEntries(
     variables.map(({ name, value, valueFrom }) => [
@@ -147,11 +151,7 @@ export function secretText(of: Inputs, name: string, key: string): string {
 }
 
 /** A pod of the server, in this state. */
-export function pod(
-  component: "server" | "migration" | "traces",
-  status: Pod["status"],
-  metadata: Partial<Pod["metadata"]> = {},
-): Pod {
+export function pod(component: Component, status: Pod["status"], metadata: Partial<Pod["metadata"]> = {}): Pod {
   return {
     apiVersion: "v1",
     kind: "Pod",

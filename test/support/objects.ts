@@ -11,6 +11,7 @@ import type {
   AuthorizationPolicy,
   ClusterRoleBinding,
   ConfigMap,
+  CronJob,
   Deployment,
   Gateway,
   HorizontalPodAutoscaler,
@@ -67,6 +68,7 @@ export interface ObjectOf {
   HorizontalPodAutoscaler: HorizontalPodAutoscaler;
   PersistentVolumeClaim: PersistentVolumeClaim;
   Job: Job;
+  CronJob: CronJob;
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
   Pod: Pod;
@@ -96,6 +98,7 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   HorizontalPodAutoscaler: ["/apis/autoscaling/v2", "horizontalpodautoscalers"],
   PersistentVolumeClaim: ["/api/v1", "persistentvolumeclaims"],
   Job: ["/apis/batch/v1", "jobs"],
+  CronJob: ["/apis/batch/v1", "cronjobs"],
   Deployment: ["/apis/apps/v1", "deployments"],
   ReplicaSet: ["/apis/apps/v1", "replicasets"],
   Pod: ["/api/v1", "pods"],

@@ -1,5 +1,6 @@
 """Claims about the garbage collection: what it deletes, what it keeps, and what it reports."""
 
+import functools
 import json
 import os
 import shutil
@@ -22,6 +23,14 @@ PROGRAM = Path(collect_garbage.__file__)
 RUN = "0123456789abcdef0123456789abcdef"
 
 
+@functools.cache
+def empty_database() -> Path:
+    """A database with MLflow's tables, which take seconds to create."""
+    path = Path(tempfile.mkdtemp()) / "empty.db"
+    SqlAlchemyStore(f"sqlite:///{path}", "mlflow-artifacts:/").engine.dispose()
+    return path
+
+
 class Fixture:
     """A server with SQLite, whose clients access artifacts through it."""
 
@@ -29,6 +38,7 @@ class Fixture:
         self.folder = Path(tempfile.mkdtemp())
         self.artifacts = self.folder / "artifacts"
         self.uri = f"sqlite:///{self.folder}/mlflow.db"
+        shutil.copy(empty_database(), self.folder / "mlflow.db")
         self.store = SqlAlchemyStore(self.uri, "mlflow-artifacts:/")
         self.environment = {
             "MLFLOW_BACKEND_STORE_URI": self.uri,
@@ -221,7 +231,13 @@ class Program(unittest.TestCase):
         report = server.folder / "report"
 
         def result(**more: str) -> tuple[int, dict[str, Any], str]:
-            env = {**os.environ, **server.environment, "TERMINATION_LOG": str(report), "GARBAGE_AGE_SECONDS": "0", **more}
+            env = {
+                **os.environ,
+                **server.environment,
+                "TERMINATION_LOG": str(report),
+                "GARBAGE_AGE_SECONDS": "0",
+                **more,
+            }
             ended = subprocess.run(
                 [sys.executable, str(PROGRAM)], env=env, capture_output=True, text=True, timeout=300, check=False
             )

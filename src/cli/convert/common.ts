@@ -68,6 +68,37 @@ export function setMonitoring({ values, draft, report }: ConversionContext, moni
     report(`${monitor}.enabled`, "changed", "write the namespace of Prometheus, if it is not monitoring");
 }
 
+/** The rows of `garbageCollection`, which two charts have alike. */
+export const garbageRows: readonly Row[] = [
+  mapped("garbageCollection.enabled", "garbageCollection"),
+  mapped("garbageCollection.schedule", "garbageCollection.schedule"),
+  changed("garbageCollection.olderThan", "garbageCollection.olderThan", "in hours, minutes or seconds"),
+  ...notNeeded("all workspaces are covered", "garbageCollection.allWorkspaces"),
+  ...unsupported("the operator sets the rest of the CronJob", "garbageCollection.*"),
+];
+
+/** `garbageCollection`. Without `olderThan` the operator waits for 30 days, the charts not at all. */
+export function setGarbageCollection({ values, draft }: ConversionContext): void {
+  if (!values.flag("garbageCollection.enabled")) return;
+  draft.set("garbageCollection.schedule", values.text("garbageCollection.schedule") ?? "0 2 * * 0");
+  const age = values.text("garbageCollection.olderThan");
+  if (age !== undefined) draft.set("garbageCollection.olderThan", durationOf(age));
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { d: 86_400, h: 3600, m: 60, s: 1 };
+
+/** `1d12h` in the largest unit of which it is a whole number: `36h`. */
+function durationOf(age: string): string {
+  const parts = [...age.matchAll(/([0-9.]+)([dhms])/g)];
+  const seconds = Math.ceil(
+    parts.reduce((sum, [, amount, unit = ""]) => sum + Number(amount) * (unitSeconds[unit] ?? 0), 0),
+  );
+  const [unit = "s"] = Object.keys(unitSeconds).filter(
+    (each) => each !== "d" && seconds % (unitSeconds[each] ?? 1) === 0,
+  );
+  return `${seconds / (unitSeconds[unit] ?? 1)}${unit}`;
+}
+
 /** Names of a list of objects, such as `imagePullSecrets`. */
 export const namesIn = ({ values }: ConversionContext, key: string): string[] =>
   values.items(key).flatMap((item) => item.text("name") ?? []);

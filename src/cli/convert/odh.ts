@@ -1,9 +1,11 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import {
+  garbageRows,
   listOf,
   setAllowedHosts,
   setDatabaseUri,
   setEnvironment,
+  setGarbageCollection,
   setPod,
   setVersion,
   setVolume,
@@ -13,7 +15,6 @@ import {
 
 const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
 const ownCa = "the operator reads CA certificates at the field ca of the database, the artifact store and the issuer";
-const noCollection = "deleted runs are not removed by the operator: run `mlflow gc` yourself";
 
 const rows: readonly Row[] = [
   changed("namespace", "", "the namespace of the MlflowServer: use --namespace"),
@@ -75,7 +76,7 @@ const rows: readonly Row[] = [
   mapped("tolerations[].*", "pod.tolerations"),
   mapped("affinity.*", "pod.affinity"),
   ...unsupported("pods have no claims of devices", "resourceClaims[].*"),
-  ...unsupported(noCollection, "garbageCollection.*"),
+  ...garbageRows,
   ...unsupported("traces are not archived by the operator", "traceArchival.*"),
   ...unsupported(ownCa, "caBundle.filePaths[]", "caBundle.configMaps[].*", "caBundle.configMaps[]"),
   ...notNeeded(ownCa, "caBundle.outputPath", "caBundle.watchInterval"),
@@ -106,6 +107,7 @@ function convert(context: ConversionContext): void {
     setVolume(context, { size: "storage.size", class: "storage.storageClassName", mode: "storage.accessMode" });
     draft.set("artifactStore.maxUploadSize", values.text("temporaryStorage.sizeLimit"));
   }
+  setGarbageCollection(context);
   draft.set("authentication.kubernetes", {});
   if (values.flag("mlflow.enableWorkspaces", true)) draft.set("workspaces", {});
   draft.set("serviceAccount.annotations", values.map("serviceAccount.annotations"));

@@ -1,10 +1,12 @@
 import { type Chart, type ConversionContext, changed, mapped, notNeeded, type Row, unsupported } from "./chart.ts";
 import {
+  garbageRows,
   listOf,
   namesIn,
   setAllowedHosts,
   setDatabaseUri,
   setEnvironment,
+  setGarbageCollection,
   setImage,
   setIngress,
   setMonitoring,
@@ -50,7 +52,7 @@ const rows: readonly Row[] = [
   mapped("server.flag_options[]", "artifactStore.access workspaces"),
   mapped("server.staticPrefix", "exposure.externalURL"),
   ...notNeeded("the operator sets probes that fit MLflow's start", "probes.*"),
-  ...unsupported("deleted runs are not removed by the operator: run `mlflow gc` yourself", "garbageCollection.*"),
+  ...garbageRows,
   ...unsupported(
     "the Service is a ClusterIP with port 5000: expose the server by spec.exposure",
     "service.type",
@@ -117,6 +119,7 @@ const flagsOf = ({ values }: ConversionContext): string[] =>
   (values.list("server.flag_options") ?? []).map((flag) => String(flag).replaceAll("-", "_"));
 
 function convert(context: ConversionContext): void {
+  setGarbageCollection(context);
   const { values, draft } = context;
   setVersion(context, "image.tag");
   setImage(context, namesIn(context, "imagePullSecrets"));

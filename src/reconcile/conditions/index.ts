@@ -4,6 +4,7 @@ import type { ServerCondition } from "./condition.ts";
 import { databaseReady } from "./database-ready.ts";
 import { endpointSecured } from "./endpoint-secured.ts";
 import { exposed } from "./exposed.ts";
+import { garbageCollectionReady } from "./garbage-collection-ready.ts";
 import { meshReady } from "./mesh-ready.ts";
 import { paused } from "./paused.ts";
 import { stateConditions } from "./state.ts";
@@ -20,6 +21,7 @@ export const serverConditions: readonly ServerCondition[] = [
   endpointSecured,
   paused,
   upgradePending,
+  garbageCollectionReady,
   workspacesReady,
 ];
 

@@ -47,6 +47,18 @@ export function artifactEnvironment({ artifacts, process }: ServerModel): V1EnvV
   return [...own, ...neutral(own), ...process.variables];
 }
 
+/** Returns the variables for access to artifacts and the tracking database. */
+export function storesEnvironment(model: ServerModel): V1EnvVar[] {
+  const { artifacts, process } = model;
+  const own = [
+    literal("HOME", temporaryPath),
+    literal("TMPDIR", temporaryPath),
+    backendStoreUri(model),
+    ...artifacts.variables,
+  ];
+  return [...own, ...neutral(own), ...process.variables];
+}
+
 /** Returns the variable with the URI of the tracking database. */
 export function backendStoreUri({ database, names }: ServerModel): V1EnvVar {
   return database.uriVariable("MLFLOW_BACKEND_STORE_URI", { name: names.store, key: dataKeys.backendStoreUri });

@@ -38,6 +38,7 @@ const spec: Modification = {
 /** Kinds that must not contain a secret value: all except Secrets. */
 const openKinds: readonly ObjectKind[] = [
   "ConfigMap",
+  "CronJob",
   "Deployment",
   "Event",
   "HorizontalPodAutoscaler",

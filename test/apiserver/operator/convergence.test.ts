@@ -28,6 +28,7 @@ function isCrossNamespace({ spec }: MlflowServer): boolean {
 
 const writtenKinds: readonly ObjectKind[] = [
   "ConfigMap",
+  "CronJob",
   "Deployment",
   "HorizontalPodAutoscaler",
   "Job",

@@ -224,6 +224,23 @@ describe("converted manifests", () => {
     assert.equal(monitoringOf("bitnami", { tracking: { metrics: { serviceMonitor } } })[0], undefined);
   });
 
+  test("the age of garbage is in the largest unit of which it is a whole number", () => {
+    const official = charts.find(({ id }) => id === "official");
+    assert.ok(official);
+    const of = (garbageCollection: Values) =>
+      Object(converted(official, { garbageCollection }).manifest["spec"]).garbageCollection;
+    const enabled = { enabled: true, schedule: "@daily" };
+    for (const [age, expected] of [
+      ["30d", "720h"],
+      ["1d12h", "36h"],
+      ["1h30m", "90m"],
+      ["1.5h1s", "5401s"],
+    ] as const)
+      assert.equal(of({ ...enabled, olderThan: age }).olderThan, expected);
+    assert.deepEqual(of({ enabled: true }), { schedule: "0 2 * * 0" });
+    assert.equal(of({ schedule: "@daily" }), undefined);
+  });
+
   test("a HorizontalPodAutoscaler that the community chart does not create is left out", () => {
     const { manifest, report, problems } = converted(community, { replicaCount: 1, autoscaling: { enabled: true } });
     assert.equal(Object(manifest["spec"]).replicas, 1);
