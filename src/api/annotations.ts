@@ -18,6 +18,11 @@ export const serverAnnotations: Readonly<Record<string, AnnotationRow>> = {
     effect:
       "With `true` the operator changes nothing for the server but its status. See [operations](operations.md#pausing-a-server).",
   },
+  [annotation.approveUpgrade]: {
+    value: "the version of `status.upgrade.to`",
+    effect:
+      "With `upgrade.approval: Manual` the change to this version begins. See [operations](operations.md#approval-and-maintenance-windows).",
+  },
   [annotation.restored]: {
     value: "any text, such as a date",
     effect:

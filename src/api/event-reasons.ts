@@ -104,6 +104,37 @@ export const eventReasons = {
     action: "Probe",
     meaning: "An endpoint that was open rejects requests without a valid credential again.",
   },
+  UpgradeStarted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Upgrade",
+    meaning: "A change of the version or the image has begun with its preflight.",
+  },
+  PreflightFailed: {
+    kind: "MlflowServer",
+    type: "Warning",
+    action: "Upgrade",
+    meaning:
+      "The checks before a change of the version failed. The note begins with the reason of the condition `Stalled`, such as `UnsupportedImage`.",
+  },
+  UpgradeHeld: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Upgrade",
+    meaning: "A change of the version waits for approval or for the maintenance window.",
+  },
+  WritersStopped: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Upgrade",
+    meaning: "The pods are stopped for a migration. They start again with the new version.",
+  },
+  UpgradeCompleted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Upgrade",
+    meaning: "All pods have the new version or image, and are ready.",
+  },
   Granted: {
     kind: "MlflowWorkspaceAccess",
     type: "Normal",
@@ -158,6 +189,7 @@ const migrationFailures = [
   "ArtifactStoreTLSVerificationFailed",
   "AdminPasswordRejected",
   "MigrationFailed",
+  "PreflightFailed",
   "MigrationBusy",
   "MigrationTimeout",
   "CrashLooping",

@@ -185,6 +185,28 @@ export const reasons = {
     remedy:
       "Repair the server that the message names, exclude it with the annotation `mlflow-operator.dev/paused`, or install the previous version of the operator.",
   },
+  PreflightRunning: {
+    meaning: "A Job checks with the new image that the server can be changed to it. The previous version serves.",
+    remedy: "",
+  },
+  PreflightFailed: {
+    meaning: "The checks before a change of the version failed for an unknown reason. The previous version serves.",
+    remedy: "Read the log of the Job. The operator retries.",
+  },
+  ApprovalRequired: {
+    meaning:
+      "With `upgrade.approval: Manual`: a change of the version waits for approval. The previous version serves.",
+    remedy: "Set the annotation `mlflow-operator.dev/approve-upgrade` to the new version.",
+  },
+  OutsideMaintenanceWindow: {
+    meaning:
+      "A change of the version waits for `upgrade.maintenanceWindow`. The message has the time. The previous version serves.",
+    remedy: "",
+  },
+  StoppingWriters: {
+    meaning: "The pods are stopped before the migration, because the new schema requires it.",
+    remedy: "",
+  },
   GeneratedSecretLost: {
     meaning:
       "A Secret that the operator generated for a server that has run is missing, or some of its keys are. The operator applies nothing until that changes: new keys cannot decrypt what the old ones encrypted.",

@@ -14,6 +14,7 @@ import { extraAnnotations } from "./fields/pod-metadata.ts";
 import { requiredRemedy, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
 import { traces } from "./fields/traces.ts";
+import { upgrade } from "./fields/upgrade.ts";
 import { version } from "./fields/version.ts";
 import { workspaces } from "./fields/workspaces.ts";
 import { kubernetesVersions } from "./versions.ts";
@@ -37,6 +38,7 @@ export const mlflowServerSpec = z
   .strictObject({
     version,
     image: image.optional(),
+    upgrade: upgrade.optional(),
     deletionPolicy: z
       .enum(["Retain", "Delete"])
       .meta({

@@ -50,6 +50,22 @@ const rolloutRecord = z
 /** The last rollout of the pods, by the revision of the Deployment. */
 export type RolloutRecord = z.infer<typeof rolloutRecord>;
 
+const upgradeRecord = z
+  .strictObject({
+    phase: z
+      .enum(["Preflight", "Waiting", "StoppingWriters", "Migrating", "RollingOut"])
+      .meta({ description: "The step in progress." }),
+    from: z.string().max(512).meta({ description: "Previous version, or image." }),
+    to: z.string().max(512).meta({ description: "New version, or image." }),
+    since: z.string().meta({ description: "Start of the phase.", format: "date-time" }),
+    waitingFor: z.string().max(512).meta({ description: "What the phase waits for." }).exactOptional(),
+    preflight: z.string().max(253).meta({ description: "Job whose checks passed." }).exactOptional(),
+  })
+  .meta({ description: "The change of the version or image in progress." });
+
+/** The change of the version or the image that is in progress. */
+export type UpgradeRecord = z.infer<typeof upgradeRecord>;
+
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
 const time = (description: string) => z.string().meta({ description, format: "date-time" });
@@ -111,6 +127,7 @@ export const mlflowServerStatus = z
       .exactOptional(),
     migration: migrationRecord.exactOptional(),
     rollout: rolloutRecord.exactOptional(),
+    upgrade: upgradeRecord.exactOptional(),
     authentication: z
       .string()
       .max(64)

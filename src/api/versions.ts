@@ -7,6 +7,11 @@ export interface VersionRow {
   readonly oidcPlugin: string;
   /** The compatible version of mlflow-kubernetes-plugins; undefined if no secure one is known. */
   readonly kubernetesPlugin?: string;
+  /**
+   * Why no pod of an earlier version can write while and after the schema is migrated to this version; absent if pods of the
+   * previous version can serve until they are replaced.
+   */
+  readonly writersMustStop?: string;
 }
 
 /**
@@ -21,13 +26,32 @@ export const versions = [
     kubernetesPlugin: "2.1.0",
   },
   { version: "3.17.1", note: "", oidcPlugin: "11.0.2", kubernetesPlugin: "2.1.0" },
-  { version: "3.17.0", note: "", oidcPlugin: "11.0.2", kubernetesPlugin: "2.1.0" },
+  {
+    version: "3.17.0",
+    note: "",
+    oidcPlugin: "11.0.2",
+    kubernetesPlugin: "2.1.0",
+    // https://github.com/mlflow/mlflow/releases/tag/v3.17.0; 3.16 then answers POST /v1/traces with 400, which exporters do not repeat.
+    writersMustStop:
+      "its schema has no column into which 3.16 writes spans, so spans that pods of 3.16 receive are lost",
+  },
   {
     version: "3.16.1",
     note: "the oldest: no default password, administrator set by environment variables",
     oidcPlugin: "11.0.2",
   },
 ] as const satisfies readonly VersionRow[];
+
+/** Why all pods must stop before the schema is migrated from one version to another; undefined if they can be replaced one by one. */
+export function writersMustStop(from: string, to: string): string | undefined {
+  const position = (version: string) => {
+    const index = supportedVersions.map(String).indexOf(version);
+    return index === -1 ? versions.length : index;
+  };
+  // Newest first: the rows above the former version, from the new version on.
+  const rows: readonly VersionRow[] = versions.slice(position(to), position(from));
+  return rows.find((row) => row.writersMustStop !== undefined)?.writersMustStop;
+}
 
 export type MlflowVersion = (typeof versions)[number]["version"];
 

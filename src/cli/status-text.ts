@@ -46,7 +46,7 @@ export function statusText(view: StatusView, now: Date): string {
 }
 
 function summary(view: StatusView, now: Date): (readonly [string, string | undefined])[] {
-  const { version, replicas, migration, rollout, workspaces, message } = view;
+  const { version, replicas, migration, rollout, upgrade, workspaces, message } = view;
   const isChanging = version.current !== undefined && version.current !== version.wanted;
   return [
     ["MlflowServer", `${view.namespace}/${view.name}`],
@@ -54,6 +54,11 @@ function summary(view: StatusView, now: Date): (readonly [string, string | undef
     ["", message === "" ? undefined : message],
     ["Age", age(view.created, now)],
     ["Version", isChanging ? `${version.current}; the spec has ${version.wanted}` : version.wanted],
+    [
+      "Upgrade",
+      upgrade &&
+        `${upgrade.phase}: ${upgrade.from} to ${upgrade.to}${upgrade.waitingFor === undefined ? "" : `, waiting for ${upgrade.waitingFor}`}`,
+    ],
     ["Replicas", `${replicas.ready} of ${replicas.wanted} ready`],
     ["URL", view.url],
     ["Service", view.serviceURL === view.url ? undefined : view.serviceURL],

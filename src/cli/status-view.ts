@@ -1,4 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
+import type { UpgradeRecord } from "../api/status.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Job, Pod } from "../kube/manifests.ts";
 import { replicasOf } from "../model/replicas.ts";
@@ -41,6 +42,8 @@ export interface StatusView {
   readonly migration:
     | { readonly phase: string; readonly version: string; readonly job: string; readonly jobState: string | undefined }
     | undefined;
+  /** The change of the version or the image that is in progress. */
+  readonly upgrade: Pick<UpgradeRecord, "phase" | "from" | "to" | "waitingFor"> | undefined;
   readonly rollout: { readonly phase: string; readonly revision: string } | undefined;
   readonly workspaces: { readonly ready: number; readonly total: number; readonly grants: number } | undefined;
   /** The unhealthy conditions. */
@@ -65,7 +68,7 @@ export interface ConditionSummary {
 export function statusView({ server, pods, jobs, events }: StatusFacts): StatusView {
   const { metadata, spec, status = {} } = server;
   const { name, namespace } = metadata;
-  const { migration, rollout, workspaces } = status;
+  const { migration, rollout, upgrade, workspaces } = status;
   return {
     namespace,
     name,
@@ -89,6 +92,12 @@ export function statusView({ server, pods, jobs, events }: StatusFacts): StatusV
       version: migration.version,
       job: migration.job,
       jobState: jobState(valueIn(jobs)?.find((job) => job.metadata.name === migration.job)),
+    },
+    upgrade: upgrade && {
+      phase: upgrade.phase,
+      from: upgrade.from,
+      to: upgrade.to,
+      ...(upgrade.waitingFor !== undefined && { waitingFor: upgrade.waitingFor }),
     },
     rollout: rollout && { phase: rollout.phase, revision: rollout.revision },
     workspaces:

@@ -18,7 +18,7 @@ export const label = {
   clientOf: `${group}/client-of`,
   /** On a Namespace, set by its administrators: the namespace whose servers can use it as a workspace. */
   workspaceOf: `${group}/workspace-of`,
-  /** The component of a pod: `server` or `migration`. */
+  /** The component of a pod: `server`, `migration`, `preflight` or `traces`. */
   component: "app.kubernetes.io/component",
   application: "app.kubernetes.io/name",
   version: "app.kubernetes.io/version",
@@ -35,6 +35,8 @@ export const annotation = {
   paused: `${group}/paused`,
   /** On an MlflowServer, by an administrator, and on its pod templates: a new value replaces the pods. */
   restart: `${group}/restart`,
+  /** On an MlflowServer, by an administrator: the version, or the image, to which the server may be changed. */
+  approveUpgrade: `${group}/approve-upgrade`,
   /** On an MlflowServer, by an administrator: names of generated Secrets that are lost and may be generated again. */
   replaceLostSecrets: `${group}/replace-lost-secrets`,
   /** On the Deployment: the completed migration Job before it was applied. Informational only. */
@@ -43,6 +45,8 @@ export const annotation = {
   rendering: `${group}/rendering`,
   /** On the Deployment: the operator upgrade that last changed its pods (`reconcile/upgrade-marker.ts`). */
   upgrade: `${group}/upgrade`,
+  /** On a Deployment that is scaled to zero for a change of the version: the migration that follows. */
+  stoppedFor: `${group}/stopped-for`,
   /** On the migration Job: a time that distinguishes it from earlier Jobs with the same name, as in `status.migration.attempt`. */
   attempt: `${group}/attempt`,
   /** On the migration Job: the identity of its databases, a hash. */

@@ -37,11 +37,12 @@ export const objectNames = {
   /** The ConfigMap for clients in a workspace. */
   client: "mlflow-client",
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
+  preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
 } as const;
 
 /** The names of the objects of one server, except those of a migration or in a workspace. */
 export type Names = Readonly<
-  Record<Exclude<keyof typeof objectNames, "roleBinding" | "client" | "migrationJob">, string>
+  Record<Exclude<keyof typeof objectNames, "roleBinding" | "client" | "migrationJob" | "preflightJob">, string>
 >;
 
 /** Returns the names of the objects of a server. */
@@ -117,7 +118,7 @@ export function listenerUrl({ metadata }: MlflowServer): string {
 
 /** Returns the names of the objects in the server's namespace, except Jobs and pods. */
 function ownNames(server: string): ReadonlySet<string> {
-  const { clusterRoleBinding, reviewerBinding, roleBinding, migrationJob, client, ...own } = objectNames;
+  const { clusterRoleBinding, reviewerBinding, roleBinding, migrationJob, preflightJob, client, ...own } = objectNames;
   return new Set(Object.values(own).map((nameOf) => nameOf(server)));
 }
 
@@ -130,7 +131,7 @@ export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, 
     case "Pod":
       return true;
     case "Job":
-      return name.startsWith(objectNames.migrationJob(server, ""));
+      return [objectNames.migrationJob, objectNames.preflightJob].some((nameOf) => name.startsWith(nameOf(server, "")));
     case "ClusterRoleBinding":
       return (
         name === objectNames.clusterRoleBinding(namespace, server) ||

@@ -15,6 +15,7 @@ export function serverEvents(before: MlflowServerStatus | undefined, after: Mlfl
   return [
     ...pauseEvents(before, after),
     ...upgradeEvents(before, after),
+    ...versionEvents(before, after),
     ...hibernationEvents(before, after),
     ...migrationEvents(before, after),
     ...rolloutEvents(before, after),
@@ -61,6 +62,25 @@ function upgradeEvents(before: Status | undefined, after: Status): ReportedEvent
   const continues = pending !== undefined || conditionIn(after, "Stalled")?.status !== "True";
   if (!wasStopped || !continues || isUnknown(after)) return [];
   return [lifecycleEvent("UpgradeContinued", "The upgrade of the operator, or of its settings, continues.")];
+}
+
+function versionEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
+  const [former, upgrade] = [before?.upgrade, after.upgrade];
+  if (upgrade === undefined) {
+    const isDone = former?.phase === "RollingOut" && conditionIn(after, "Ready")?.status === "True";
+    return isDone
+      ? [lifecycleEvent("UpgradeCompleted", `All pods are changed from ${former.from} to ${former.to}.`)]
+      : [];
+  }
+  const { from, to, phase, waitingFor = "" } = upgrade;
+  const isNew = former?.to !== to || former.from !== from;
+  const events = isNew ? [lifecycleEvent("UpgradeStarted", `The server is changed from ${from} to ${to}.`)] : [];
+  if (!isNew && former.phase === phase && former.waitingFor === waitingFor) return events;
+  if (phase === "Waiting") events.push(lifecycleEvent("UpgradeHeld", `The change to ${to} waits for ${waitingFor}.`));
+  if (phase === "StoppingWriters") {
+    events.push(lifecycleEvent("WritersStopped", `The pods are stopped before the migration for ${to}.`));
+  }
+  return events;
 }
 
 function hibernationEvents(before: Status | undefined, after: Status): ReportedEvent[] {
@@ -126,11 +146,18 @@ function endpointEvents(before: Status | undefined, after: Status): ReportedEven
 }
 
 /** The Warning for an object that stalls, or stalls with another reason. */
-function problemEvents(before: Status | undefined, after: Status, action: EventAction): ReportedEvent[] {
+function problemEvents(
+  before: Status | undefined,
+  after: Status & Pick<MlflowServerStatus, "upgrade">,
+  action: EventAction,
+): ReportedEvent[] {
   const [former, stalled] = [conditionIn(before, "Stalled"), conditionIn(after, "Stalled")];
   if (stalled?.status !== "True" || stalled.reason === "Paused") return [];
   if (former?.status === "True" && former.reason === stalled.reason) return [];
   const { reason, message } = stalled;
+  if (after.upgrade?.phase === "Preflight" && isMigrationFailure(reason)) {
+    return [lifecycleEvent("PreflightFailed", reason === "PreflightFailed" ? message : `${reason}: ${message}`)];
+  }
   if (isOfMigration(after) && isMigrationFailure(reason)) {
     return [lifecycleEvent("MigrationFailed", reason === "MigrationFailed" ? message : `${reason}: ${message}`)];
   }

@@ -52,7 +52,7 @@ export const overdueSeconds = 3600;
  * - A Job is created only when no other is unfinished and no pod of one is left.
  */
 export function migrationOf(wanted: Job | undefined, { owned, record, now }: ObservedMigration): Migration {
-  const jobs = owned.filter((object): object is Job => object.kind === "Job");
+  const jobs = owned.filter(isMigrationJob);
   const allPods = owned.filter(isMigrationPod);
   const pods = allPods.filter(isUnfinished);
   const known = latestRecord(record, jobs, allPods);
@@ -319,6 +319,19 @@ const pending = (message: string, reason: Cause["reason"] = "MigrationPending"):
 export function waiting(migration: Migration, message: string, more: Partial<Migration> = {}): Migration {
   const { create: _, isRecordedFirst: __, ...rest } = migration;
   return { ...rest, ...pending(message), remove: migration.remove, ...more };
+}
+
+/** Whether an object is a Job that migrates databases, or checks before that whether they can be. */
+export function isMigrationJob(object: Owned): object is Job {
+  return object.kind === "Job" && !isPreflightJob(object);
+}
+
+export function isPreflightJob(object: Owned): object is Job {
+  return object.kind === "Job" && object.metadata.labels?.[label.component] === "preflight";
+}
+
+export function isFinished(job: Job, type: "Complete" | "Failed"): boolean {
+  return hasCondition(job, type);
 }
 
 const isComplete = (job: Job) => hasCondition(job, "Complete");

@@ -3,11 +3,12 @@ import { objectNames, serviceUrl } from "../model/names.ts";
 import { replicasOf } from "../model/replicas.ts";
 import { type Cause, combined } from "./cause.ts";
 import { withGracePeriod } from "./grace-period.ts";
-import type { Migration } from "./migration.ts";
+import { isMigrationJob, type Migration } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import type { NamingConflict } from "./ownership.ts";
 import type { Plan } from "./plan.ts";
 import { podsOf, rolloutOf } from "./rollout.ts";
+import type { VersionProgress } from "./version-change.ts";
 import { warningsAgainIn } from "./warnings.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
 
@@ -24,6 +25,8 @@ export interface Outcome {
   readonly migration?: Migration;
   /** Why the pods keep the template of a previous version of the operator. */
   readonly upgrade?: Cause;
+  /** The change of the version or the image that is in progress. */
+  readonly change?: VersionProgress;
   /** Objects have just been written: their events trigger the next reconciliation, which reports more. */
   readonly isInterim?: true;
   /** The caches may be outdated, so it is unknown whether the server is ready. */
@@ -74,20 +77,26 @@ function isBeingScheduled({ owned, now }: ObservedState): boolean {
 function outcomeWithConflict(observed: ObservedState, plan: Plan): Outcome {
   const { upgrade } = plan;
   const state = outcomeByState(observed, plan);
-  const outcome =
-    upgrade === undefined
-      ? state
-      : { ...state, upgrade: upgrade.cause, ...againIn(upgrade.againInSeconds, state.againInSeconds) };
+  const outcome = {
+    ...state,
+    ...(plan.change && { change: plan.change }),
+    ...(upgrade && { upgrade: upgrade.cause, ...againIn(upgrade.againInSeconds, state.againInSeconds) }),
+  };
   const { conflict, migration } = plan;
   if (conflict === undefined || outcome.isInterim) return outcome;
   const { reason, message, seconds } = conflict;
   const againInSeconds = Math.min(seconds, outcome.againInSeconds ?? seconds);
-  const waiting = outcome.upgrade && { upgrade: outcome.upgrade };
+  const waiting = { ...(outcome.upgrade && { upgrade: outcome.upgrade }), ...(plan.change && { change: plan.change }) };
   return { state: "stalled", cause: { reason, message }, migration, againInSeconds, ...waiting };
 }
 
-function outcomeByState(observed: ObservedState, { groups, migration, missing }: Plan): Outcome {
+function outcomeByState(observed: ObservedState, { groups, migration, missing, hold }: Plan): Outcome {
   const { owned, server } = observed;
+  if (hold !== undefined) {
+    const { state, cause, againInSeconds } = hold;
+    // What is reported of the database and the migration stays: nothing has been changed yet.
+    return { state, cause, ...againIn(againInSeconds, warningsAgainIn(owned, observed.now)) };
+  }
   if (!migration.complete) return migrationOutcome(observed, migration);
   if (missing !== undefined) return { state: "stalled", cause: missing, migration };
   const deployment = owned.find(
@@ -114,7 +123,7 @@ function outcomeByState(observed: ObservedState, { groups, migration, missing }:
 /** The outcome of an incomplete migration: its decision, or the problem of the Job's pods. */
 function migrationOutcome(observed: ObservedState, decided: Migration): Outcome {
   const { owned, now } = observed;
-  const jobs = owned.filter((object): object is Job => object.kind === "Job");
+  const jobs = owned.filter(isMigrationJob);
   const pods = podsOf("migration", owned);
   // A Job that this reconciliation deletes shows nothing about the current spec.
   const isKept = (job: Job) => job.metadata.deletionTimestamp === undefined && !decided.remove.includes(job);

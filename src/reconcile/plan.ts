@@ -11,7 +11,7 @@ import type { Cause } from "./cause.ts";
 import { difference } from "./difference.ts";
 import { isRoute } from "./exposure.ts";
 import { listenerOf } from "./mesh-view.ts";
-import { type Migration, migrationOf, recordedFirst, waiting, withLiveSpec } from "./migration.ts";
+import { isPreflightJob, type Migration, migrationOf, recordedFirst, waiting, withLiveSpec } from "./migration.ts";
 import { deletionsOf, isSame, type LiveObjects, type ObjectStep, stepsFor } from "./object-steps.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { isCrossNamespace, isStored, type NamingConflict, namingConflictOf, ownershipOf } from "./ownership.ts";
@@ -20,6 +20,8 @@ import { rolloutOf } from "./rollout.ts";
 import { statusOf } from "./status.ts";
 import type { Waiting } from "./upgrade.ts";
 import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, upgradeDecision } from "./upgrade-plan.ts";
+import { migrating, rollingOut, type VersionProgress, versionChangeOf } from "./version-change.ts";
+import { type Hold, heldChange, heldTurn } from "./version-change-steps.ts";
 import { type WriteConflict, withoutConflicts } from "./write-conflict.ts";
 
 /** One write. */
@@ -52,6 +54,10 @@ export interface Plan {
   readonly missing?: Cause;
   /** Why the pods keep the template of a previous version of the operator. */
   readonly upgrade?: Waiting;
+  /** The change of the version or the image that is in progress. */
+  readonly change?: VersionProgress;
+  /** Why the migration of that change does not begin yet. */
+  readonly hold?: Hold;
 }
 
 /** The deletion of a listener for traces that must stop: a step that waits for nothing, regardless of other problems of the server. */
@@ -73,7 +79,18 @@ export function planOf(observed: ObservedState): Plan {
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
   const isStaged = staged?.change === "operator";
-  const migration = isStaged ? knownMigration(observed.server) : migrationFor(migrationJob, observed);
+  const wantedDeployment = all.find(
+    (each): each is Deployment => each.kind === "Deployment" && each.metadata.name === observed.model.names.deployment,
+  );
+  const pending = versionChangeOf(wantedDeployment, ownDeploymentIn(observed));
+  const decided = isStaged ? knownMigration(observed.server) : migrationDecision(migrationJob, observed);
+  const hold = pending && !isStaged && isBeforeMigration(decided, observed) ? heldChange(pending, observed) : undefined;
+  const migration = isStaged || hold !== undefined ? decided : migrationFor(decided, observed);
+  const change =
+    hold?.progress ??
+    (pending === undefined
+      ? rollingOut(observed, wantedDeployment)
+      : migrating(pending, migration, migrationJob?.metadata.name));
   const firstNamingConflict = (objects: readonly Owned[]) =>
     objects
       .filter((live) => all.some((manifest) => isSame(live, manifest)))
@@ -81,7 +98,7 @@ export function planOf(observed: ObservedState): Plan {
       .find((found) => found !== undefined);
   const namingConflict = firstNamingConflict(observed.unmanaged);
   if (namingConflict !== undefined) return { groups: [], migration, namingConflict };
-  if (isStaged) return stagedPlan(wanted, staged, observed, migration);
+  if (isStaged) return stagedPlan(wanted, staged, observed, migration, pending && heldTurn(pending, observed));
   if (migration.isRejected) return { groups: recordGroups(migration, observed), migration };
   const terminating = firstNamingConflict(observed.owned);
   const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepsFor(manifest, liveObjects(observed)));
@@ -93,12 +110,30 @@ export function planOf(observed: ObservedState): Plan {
     ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
   ];
   const missing = podPrerequisites.map((check) => check(observed)).find((cause) => cause !== undefined);
+  if (hold !== undefined) {
+    const prerequisites = [...stage("prerequisites"), ...preflightSteps(hold, observed)];
+    const before = [
+      finalizerStep(all, observed),
+      stage("generated"),
+      prerequisites,
+      stopSteps(hold.stop ?? [], observed),
+    ];
+    const { allowed, conflict } = withoutConflicts(before, observed);
+    return {
+      groups: allowed.filter((group) => group.length > 0),
+      migration: knownMigration(observed.server),
+      hold,
+      change: hold.progress,
+      ...(conflict && { conflict }),
+      ...(terminating && { waiting: terminating }),
+    };
+  }
   const groups = [
     ...recordGroups(migration, observed),
     finalizerStep(all, observed),
     migration.complete || migrationJob === undefined ? [] : stopStep(observed),
     stage("generated"),
-    [...stage("prerequisites"), ...jobs],
+    [...stage("prerequisites"), ...jobs, ...(pending === undefined ? obsoletePreflights(observed) : [])],
   ];
   if (migration.complete) {
     const workload = stage("workload");
@@ -114,7 +149,37 @@ export function planOf(observed: ObservedState): Plan {
     ...(conflict && { conflict }),
     ...(terminating && { waiting: terminating }),
     ...(missing && { missing }),
+    ...(change && { change }),
   };
+}
+
+/** Whether the migration of a change has not begun: its Job is not created yet, or the spec has none and the pods come next. */
+function isBeforeMigration({ create, complete }: Migration, { server, model }: ObservedState): boolean {
+  if (create === undefined) return complete && model.migration.mode === undefined;
+  const { job, phase } = server.status?.migration ?? {};
+  return phase !== "Started" || job !== create.metadata.name;
+}
+
+function preflightSteps({ create, remove = [] }: Hold, { owned }: ObservedState): Step[] {
+  const deletions = remove.map((live): Step => ({ do: "delete", live }));
+  const isPresent = create !== undefined && owned.some((each) => isSame(each, create));
+  return create === undefined || isPresent ? deletions : [...deletions, { do: "create", manifest: create }];
+}
+
+/** Deletions of the Jobs that checked a change which is over. */
+function obsoletePreflights({ owned, server }: ObservedState): Step[] {
+  return owned
+    .filter((each) => isPreflightJob(each) && ownershipOf(each, server) === "owned")
+    .map((live): Step => ({ do: "delete", live }));
+}
+
+/** Scales Deployments to zero for a change. The annotation of the server's says for which, so that the change continues in any case. */
+function stopSteps(deployments: readonly Deployment[], { model }: ObservedState): Step[] {
+  return deployments.map((live): Step => {
+    const { metadata, ...rest } = withReplicas(live, 0);
+    const annotations = { ...metadata.annotations, [annotation.stoppedFor]: model.migration.job };
+    return { do: "apply", manifest: { ...rest, metadata: { ...metadata, annotations } }, live };
+  });
 }
 
 function withDeployment(wanted: Record<Stage, Manifest[]>, deployment: Deployment): Record<Stage, Manifest[]> {
@@ -131,8 +196,10 @@ function stagedPlan(
   { wanted: deployment, live }: StagedUpgrade,
   observed: ObservedState,
   migration: Migration,
+  hold: Hold | undefined,
 ): Plan {
-  const turn = upgradeDecision(observed);
+  const held = hold && ({ mayStart: false, cause: hold.cause, againInSeconds: hold.againInSeconds ?? 3600 } as const);
+  const turn = held ?? upgradeDecision(observed);
   if (turn.mayStart) {
     const isAllowed = () => upgradeDecision(observed).mayStart;
     return { groups: [[{ do: "start upgrade", live, marker: startMarker(observed), isAllowed }]], migration };
@@ -162,6 +229,7 @@ function stagedPlan(
     groups: allowed.filter((group) => group.length > 0),
     migration,
     upgrade,
+    ...(hold && { change: hold.progress }),
     ...(conflict && { conflict }),
   };
 }
@@ -175,13 +243,16 @@ function scaleSteps({ spec: { replicas } }: Deployment, steps: readonly Step[]):
   });
 }
 
+function migrationDecision(job: Job | undefined, { server, owned, now }: ObservedState): Migration {
+  return migrationOf(job, { owned, record: server.status?.migration, now });
+}
+
 /**
  * The decision about the migration. A Job that mounts the volume waits until the claim exists, whose uid is part of its
  * name, and until no pod of the server uses a volume that only one pod can mount.
  */
-function migrationFor(job: Job | undefined, observed: ObservedState): Migration {
-  const { server, owned, now } = observed;
-  const migration = migrationOf(job, { owned, record: server.status?.migration, now });
+function migrationFor(migration: Migration, observed: ObservedState): Migration {
+  const { server, owned } = observed;
   const volume = databaseVolume(observed);
   if (migration.create === undefined || volume === undefined) return migration;
   const known = { record: server.status?.migration };

@@ -19,7 +19,9 @@ export function podFailure(pods: readonly Pod[]): Cause | undefined {
 function failureOf(pod: Pod): Cause | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined;
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
-  const terminationOf = pod.metadata.labels?.[label.component] === "migration" ? taskTermination : serverTermination;
+  const component = pod.metadata.labels?.[label.component];
+  const isTask = component === "migration" || component === "preflight";
+  const terminationOf = isTask ? taskTermination : serverTermination;
   const containers = [
     ...initContainerStatuses.map((container) => ({ container, ended: taskTermination(container) })),
     ...containerStatuses.map((container) => ({ container, ended: terminationOf(container) })),

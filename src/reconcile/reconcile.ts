@@ -16,7 +16,7 @@ import { blocked, type Outcome, outcomeOf, waitingForName } from "./outcome.ts";
 import { tooLarge } from "./oversized.ts";
 import { ownershipOf } from "./ownership.ts";
 import { pausedOutcome } from "./paused-outcome.ts";
-import { listenerDeletions, planOf } from "./plan.ts";
+import { listenerDeletions, type Plan, planOf } from "./plan.ts";
 import { failedChecks } from "./preflight-checks.ts";
 import { hiddenSeconds, type SpecProblem, specProblem } from "./spec-problem.ts";
 import { report } from "./status.ts";
@@ -131,15 +131,20 @@ async function decideAndApply(
   const migrationNow = (cause: Cause) => migrationAfterWrites(cluster, server, plan.migration, cause);
   const executePlan = async () => {
     const namingConflict = plan.namingConflict ?? (await commit(cluster, server, plan)) ?? plan.waiting;
-    if (namingConflict !== undefined) return waitingForName(namingConflict, migrationNow(namingConflict));
+    if (namingConflict !== undefined)
+      return { ...waitingForName(namingConflict, migrationNow(namingConflict)), ...changeIn(plan) };
     return outcomeOf(
       observed,
       plan.conflict === undefined ? plan : { ...plan, migration: migrationNow(plan.conflict) },
     );
   };
   return reporting(executePlan, failing, (cause) =>
-    report(cluster, observed, { state: "stalled", cause, migration: migrationNow(cause) }),
+    report(cluster, observed, { state: "stalled", cause, migration: migrationNow(cause), ...changeIn(plan) }),
   );
+}
+
+function changeIn({ change }: Plan): Pick<Outcome, "change"> {
+  return change === undefined ? {} : { change };
 }
 
 /** Returns the migration to report if not all objects could be written: as started only if its Job exists. */

@@ -27,6 +27,7 @@ const allFields: readonly StatusFields[] = [
   version,
   migration,
   rollout,
+  upgrade,
   ...independentFields,
   workspaceCounts,
   garbageCollection,
@@ -96,6 +97,16 @@ function rollout({ server, deployment, before }: StatusInput): MlflowServerStatu
   const wasComplete = before.rollout?.revision === revision && before.rollout.phase === "Complete";
   const phase = wasComplete || isRolledOut(deployment) ? "Complete" : "Started";
   return { rollout: { revision, phase } };
+}
+
+/** Without a decision about the change, such as with a missing Secret, it is reported as before. */
+function upgrade({ outcome, before, now }: StatusInput): MlflowServerStatus {
+  const { change, state, migration: decided } = outcome;
+  const former = before.upgrade;
+  if (change === undefined) return decided === undefined && former !== undefined ? { upgrade: former } : {};
+  if (change.phase === "RollingOut" && state === "ready") return {};
+  const isSame = former?.phase === change.phase && former.from === change.from && former.to === change.to;
+  return { upgrade: { ...change, since: isSame ? former.since : now.toISOString() } };
 }
 
 function replicaCounts({ deployment }: StatusInput): MlflowServerStatus {

@@ -31,6 +31,9 @@ function memberOf(
   const condition = (type: string) => server.status?.conditions?.find((each) => each.type === type);
   const isComplete = isRolledOut(deployment);
   const isStalled = condition("Stalled")?.status === "True";
+  const pending = condition("UpgradePending");
+  // What waits for approval or its maintenance window must not delay others.
+  const waits = pending?.reason === "UpgradeWaiting" || pending?.reason === "UpgradeStopped";
   const { replicas = 1, paused } = deployment.spec;
   return {
     namespace,
@@ -39,7 +42,7 @@ function memberOf(
     isComplete,
     isCanary: isComplete && !isStalled && replicas > 0 && paused !== true,
     isStalled,
-    waitingSince: condition("UpgradePending")?.lastTransitionTime,
+    waitingSince: waits ? pending?.lastTransitionTime : undefined,
     isStarting: starting.has(keyText({ namespace, name: objectNames.deployment(name) })),
   };
 }

@@ -1,14 +1,16 @@
-import type { V1Affinity, V1Container } from "@kubernetes/client-node";
+import type { V1Affinity, V1Container, V1EnvVar } from "@kubernetes/client-node";
 import type { ServerModel } from "../features/server-model.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
 import { literal } from "../kube/variable.ts";
-import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
+import { type Component, labels, ownedMetadata, podSelector } from "../model/metadata.ts";
+import { objectNames } from "../model/names.ts";
+import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { artifactCheck } from "./artifact-check.ts";
 import { containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { data, temporary, temporaryPath } from "./pod/volumes.ts";
-import { migrateProgram } from "./python-programs.ts";
+import { migrateProgram, preflightProgram } from "./python-programs.ts";
 
 /**
  * Returns the Job that migrates the databases to this version. Its name depends on image, databases (without
@@ -17,42 +19,80 @@ import { migrateProgram } from "./python-programs.ts";
  * without intervention when a database is available again or a Secret is corrected.
  */
 export function migrationJob(model: ServerModel): Job | undefined {
-  const { owner, pod, migration, database } = model;
+  const { owner, pod, migration, database, version } = model;
   const { mode } = migration;
   if (mode === undefined) return undefined;
-  // A volume with a database can be attached to one node only.
-  const isOnVolume = database.volume !== undefined;
-  const mounted = [temporary(model), ...(isOnVolume ? data(model) : []), ...model.databaseFiles];
-  const check = artifactCheck(model);
+  const task = { component: "migration", mounts: database.volume !== undefined } as const;
   const spec = {
-    ...podSpec(model, {
-      init: check === undefined ? [] : [check],
-      main: [{ container: container(model, mode), mounted }],
-    }),
-    ...(isOnVolume && { affinity: nearServer(model) }),
-    restartPolicy: "OnFailure",
+    ...taskSpec(model, migrateContainer(model, mode), task),
     // The program exits immediately on SIGTERM, unless it is changing a database: then it finishes the change.
     terminationGracePeriodSeconds: 3600,
   };
+  const metadata = {
+    ...ownedMetadata(owner, migration.job, task.component),
+    labels: { ...labels(owner, task.component), [label.version]: version },
+    annotations: {
+      [annotation.inputs]: model.keyedHash(JSON.stringify([spec, pod.annotations, model.inputsHash])),
+      [annotation.database]: migration.databaseHash,
+    },
+  };
+  return job(model, metadata, spec, task.component);
+}
+
+/**
+ * Returns the Job that checks, with the image of this version, that the server can be changed to it. It changes nothing. Its name depends on
+ * everything that it reads and on `attempt`, so a completed Job of that name proves that the checks have passed.
+ */
+export function preflightJob(model: ServerModel, attempt: string): Job {
+  const { owner, pod, migration, database, volume, version } = model;
+  // A volume that only one pod can mount is in use.
+  const isUsed = volume?.accessModes.includes("ReadWriteOncePod") === true;
+  const isConnected = migration.mode !== undefined && !(database.volume !== undefined && isUsed);
+  const task = { component: "preflight", mounts: isConnected && database.volume !== undefined } as const;
+  const spec = taskSpec(model, preflightContainer(model, isConnected), task);
+  const inputs = model.keyedHash(JSON.stringify([spec, pod.annotations, model.inputsHash, migration.job, attempt]));
+  const metadata = {
+    ...ownedMetadata(owner, objectNames.preflightJob(model.name, inputs.slice(0, 10)), task.component),
+    labels: { ...labels(owner, task.component), [label.version]: version },
+  };
+  return withAppliedFieldsHash(job(model, metadata, spec, task.component));
+}
+
+/** A program that runs to completion, with the check of the bucket before it. */
+interface Task {
+  readonly component: Component;
+  /** Whether it mounts the volume of the database, which can be attached to one node only. */
+  readonly mounts: boolean;
+}
+
+function taskSpec(model: ServerModel, container: V1Container, { mounts }: Task) {
+  const mounted = [temporary(model), ...(mounts ? data(model) : []), ...model.databaseFiles];
+  const check = artifactCheck(model);
+  return {
+    ...podSpec(model, { init: check === undefined ? [] : [check], main: [{ container, mounted }] }),
+    ...(mounts && { affinity: nearServer(model) }),
+    restartPolicy: "OnFailure",
+  };
+}
+
+function job(
+  { owner, pod, artifacts }: ServerModel,
+  metadata: Job["metadata"],
+  spec: ReturnType<typeof taskSpec>,
+  component: Component,
+): Job {
   const { annotations } = pod;
   return {
     apiVersion: "batch/v1",
     kind: "Job",
-    metadata: {
-      ...ownedMetadata(owner, migration.job, "migration"),
-      labels: { ...labels(owner, "migration"), [label.version]: model.version },
-      annotations: {
-        [annotation.inputs]: model.keyedHash(JSON.stringify([spec, annotations, model.inputsHash])),
-        [annotation.database]: migration.databaseHash,
-      },
-    },
+    metadata,
     spec: {
       backoffLimit: 100_000,
       completions: 1,
       parallelism: 1,
       template: {
         metadata: {
-          labels: { ...model.artifacts.podLabels, ...pod.labels, ...labels(owner, "migration") },
+          labels: { ...artifacts.podLabels, ...pod.labels, ...labels(owner, component) },
           ...(annotations && { annotations }),
         },
         spec,
@@ -61,31 +101,61 @@ export function migrationJob(model: ServerModel): Job | undefined {
   };
 }
 
-function container(model: ServerModel, mode: "upgrade" | "check"): V1Container {
-  const { image, authentication, database, artifacts, pod } = model;
-  const { users, packages = [] } = authentication;
+function migrateContainer(model: ServerModel, mode: "upgrade" | "check"): V1Container {
+  const { users } = model.authentication;
   const { command, variable } = program(migrateProgram);
+  return taskContainer(model, "migrate", command, [
+    variable,
+    ...programVariables(model, mode),
+    ...databaseVariables(model),
+    ...model.artifacts.rootVariables,
+    ...(users?.administrator ?? []),
+  ]);
+}
+
+function preflightContainer(model: ServerModel, isConnected: boolean): V1Container {
+  const { command, variable } = program(preflightProgram);
+  return taskContainer(model, "preflight", command, [
+    variable,
+    ...programVariables(model, model.migration.mode ?? "check"),
+    literal("PREFLIGHT_VERSION", model.version),
+    ...(isConnected ? databaseVariables(model) : []),
+  ]);
+}
+
+function taskContainer(
+  { image, pod }: ServerModel,
+  name: string,
+  command: string[],
+  env: readonly V1EnvVar[],
+): V1Container {
   return {
-    name: "migrate",
+    name,
     image: image.name,
     imagePullPolicy: image.pullPolicy,
     workingDir: "/",
     command,
-    env: [
-      variable,
-      literal("MIGRATION_MODE", mode),
-      ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
-      literal("HOME", temporaryPath),
-      literal("TMPDIR", temporaryPath),
-      ...database.migrationVariables("TRACKING"),
-      ...(users?.database.migrationVariables("AUTH") ?? []),
-      ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
-      ...artifacts.rootVariables,
-      ...(users?.administrator ?? []),
-    ],
+    env: [...env],
     resources: pod.resources.migration,
     securityContext: containerSecurityContext,
   };
+}
+
+function programVariables({ authentication: { packages = [] } }: ServerModel, mode: "upgrade" | "check") {
+  return [
+    literal("MIGRATION_MODE", mode),
+    ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
+    literal("HOME", temporaryPath),
+    literal("TMPDIR", temporaryPath),
+  ];
+}
+
+function databaseVariables({ database, authentication: { users } }: ServerModel) {
+  return [
+    ...database.migrationVariables("TRACKING"),
+    ...(users?.database.migrationVariables("AUTH") ?? []),
+    ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
+  ];
 }
 
 /** Returns an affinity to the server's pods. */

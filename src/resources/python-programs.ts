@@ -8,6 +8,7 @@ export const tracesFiles = filesFrom("mlflow_traces");
 
 // Programs that run before MLflow or oauth2-proxy, with packages of MLflow's image.
 export const migrateProgram = program("migrate.py");
+export const preflightProgram = program("preflight.py", "migrate.py");
 export const checkArtifactsProgram = program("check_artifacts.py");
 export const checkIssuersProgram = program("check_issuers.py");
 export const checkRedisProgram = program("check_redis.py");
@@ -29,8 +30,9 @@ export function filesFrom(prefix: string): Readonly<Record<string, string>> {
   return Object.fromEntries(found);
 }
 
-function program(path: string): Program {
-  return { text: text(path), modules: { mlflow_outcome: text("mlflow_outcome.py") } };
+function program(path: string, ...imported: readonly string[]): Program {
+  const modules = ["mlflow_outcome.py", ...imported].map((each) => [each.replace(/[.]py$/, ""), text(each)]);
+  return { text: text(path), modules: Object.fromEntries(modules) };
 }
 
 function text(path: string): string {

@@ -50,6 +50,7 @@ function userInputs({ source, mesh, content }: ServerModel): unknown {
     traces: ____,
     autoscaling: _____,
     garbageCollection: ______,
+    upgrade: _______,
     ...spec
   } = server.spec;
   const { [annotation.restored]: restored, [annotation.restart]: restart } = server.metadata.annotations ?? {};

@@ -104,6 +104,10 @@ describe("mlflow-operator status", () => {
       replicas: 2,
       migration: { job: "mlflow-migrate-1a", version: "3.17.2", database: "d", phase: "Started", attempt: "1" },
       rollout: { revision: "3", phase: "Complete" },
+      upgrade: {
+        ...{ phase: "Migrating", from: "3.16.1", to: "3.17.2", since: "2026-06-01T11:00:00Z" },
+        waitingFor: "Job/mlflow-migrate-1a",
+      },
     });
     const job: Job = {
       apiVersion: "batch/v1",
@@ -125,6 +129,7 @@ describe("mlflow-operator status", () => {
       "                A Job migrates the database.",
       "Age             3h",
       "Version         3.16.1; the spec has 3.17.2",
+      "Upgrade         Migrating: 3.16.1 to 3.17.2, waiting for Job/mlflow-migrate-1a",
       "Replicas        1 of 2 ready",
       "URL             https://mlflow.example.com",
       "Service         http://mlflow.ml:5000",

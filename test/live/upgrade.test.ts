@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MlflowServer } from "../../src/api/server.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
-import { label } from "../../src/kube/names.ts";
+import type { Job } from "../../src/kube/manifests.ts";
+import { annotation, label } from "../../src/kube/names.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { liveFixture } from "./live-fixture.ts";
+import type { Mlflow } from "./mlflow.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 
@@ -28,8 +32,29 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
   const uids = async () => (await fixture.pods(name)).map(({ metadata }) => metadata.uid);
   const podsBefore = await uids();
 
-  await context.test("a failed migration keeps running pods, and reports the reason", async () => {
-    // Its tables belong to another role: MLflow can use them, but not change them.
+  const changed = { ...spec, version: testedVersion, upgrade: { approval: "Manual" } };
+  const writer = await steadyWriter(admin);
+  const condition = ({ status }: MlflowServer, type: string) => status?.conditions?.find((each) => each.type === type);
+  const phase = async () => (await fixture.objects.the("MlflowServer", name)).status?.upgrade;
+  const assertServing = async (server: MlflowServer) => {
+    assert.deepEqual([condition(server, "Available")?.status, server.status?.version], ["True", oldestVersion]);
+    assert.deepEqual(await uids(), podsBefore);
+    await assertKept(admin, run);
+    assert.deepEqual(writer.failures(), [], "a write failed while the previous version served");
+  };
+
+  await context.test("an image that does not fit fails the preflight, and the previous version serves", async () => {
+    await fixture.apply({ metadata: { name }, spec: { ...changed, image: { tag: oldestVersion } } });
+    const server = await fixture.reason(name, "Stalled", "UnsupportedImage");
+    assert.match(
+      condition(server, "Stalled")?.message ?? "",
+      /^Preflight .* contains MLflow 3\.16\.1, and spec\.version is/,
+    );
+    await assertServing(server);
+  });
+
+  await context.test("tables of another owner fail the preflight: nothing is migrated", async () => {
+    // MLflow can use them, but not change them.
     await postgresql.sql(
       "mlflow",
       `CREATE ROLE owner; REASSIGN OWNED BY mlflow TO owner;
@@ -37,31 +62,93 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
     );
     const revision = () => postgresql.sql("mlflow", "SELECT version_num FROM alembic_version;");
     const revisionBefore = await revision();
-    await fixture.apply({ metadata: { name }, spec: { ...spec, version: testedVersion } });
-    const { status } = await fixture.reason(name, "DatabaseReady", "DatabasePermissionDenied");
-    const condition = (type: string) => status?.conditions?.find((each) => each.type === type);
-    assert.match(condition("Stalled")?.message ?? "", /Migrating the tracking schema.*owner/);
-    assert.deepEqual([condition("Available")?.status, status?.version], ["True", oldestVersion]);
-    assert.deepEqual(await uids(), podsBefore);
+    await fixture.apply({ metadata: { name }, spec: changed });
+    const server = await fixture.reason(name, "Stalled", "DatabasePermissionDenied");
+    assert.match(condition(server, "Stalled")?.message ?? "", /tracking schema cannot be migrated.*belongs to owner/);
+    await assertServing(server);
     assert.equal(await revision(), revisionBefore, "it was migrated by half");
-    await assertKept(admin, run);
     await assertKept(admin, await logRun(admin));
-  });
-
-  await context.test("continues after the correction: data kept, one migration, no new pod before it", async () => {
     await postgresql.sql("mlflow", "REASSIGN OWNED BY owner TO mlflow;");
-    const { status } = await fixture.ready(name);
-    assert.equal(status?.version, testedVersion);
-    await assertKept(admin, run);
-
-    const jobs = (await fixture.objects.list("Job")).filter(({ metadata }) => !jobsBefore.includes(metadata.name));
-    assert.equal(jobs.length, 1, "there was not one migration");
-    assert.equal(jobs[0]?.status?.succeeded, 1);
-    const pods = await fixture.pods(name);
-    assert.ok(pods.length > 0);
-    for (const { metadata } of pods) {
-      assert.equal(metadata.labels?.[label.version], testedVersion);
-      assert.ok(String(metadata.creationTimestamp) >= String(jobs[0]?.status?.completionTime), "a pod was too early");
-    }
   });
+
+  await context.test("waits for approval after the checks, without a new pod", async () => {
+    await assertServing(await fixture.reason(name, "Reconciling", "ApprovalRequired"));
+    assert.match((await phase())?.waitingFor ?? "", /approve-upgrade/);
+  });
+
+  await context.test(
+    "continues when approved: data kept, one migration, no pod of either version during it",
+    async () => {
+      const approvedAt = Date.now();
+      const annotations = { [annotation.approveUpgrade]: testedVersion };
+      await fixture.objects.patch("MlflowServer", name, { metadata: { annotations } });
+      const { status } = await fixture.ready(name);
+      const readyAt = Date.now();
+      assert.deepEqual([status?.version, status?.upgrade], [testedVersion, undefined]);
+      await assertKept(admin, run);
+
+      const isMigration = ({ metadata }: Job) => metadata.labels?.[label.component] === "migration";
+      const jobs = (await fixture.objects.list("Job"))
+        .filter(isMigration)
+        .filter(({ metadata }) => !jobsBefore.includes(metadata.name));
+      assert.equal(jobs.length, 1, "there was not one migration");
+      assert.equal(jobs[0]?.status?.succeeded, 1);
+      const pods = await fixture.pods(name);
+      assert.ok(pods.length > 0);
+      for (const { metadata } of pods) {
+        assert.equal(metadata.labels?.[label.version], testedVersion);
+        assert.ok(String(metadata.creationTimestamp) >= String(jobs[0]?.status?.completionTime), "a pod was too early");
+      }
+      const { failures, acknowledged, stored } = await writer.end();
+      const outside = failures.filter(({ began, ended }) => ended < approvedAt || began > readyAt + 1000);
+      assert.deepEqual(outside, [], "a write failed outside of the announced downtime");
+      assert.ok(acknowledged.length > 20, "the writer has not written");
+      const lost = acknowledged.filter((step) => !stored.has(step));
+      assert.deepEqual(lost, [], "acknowledged writes are lost");
+      context.diagnostic(`${acknowledged.length} writes, ${failures.length} failed in ${readyAt - approvedAt} ms`);
+    },
+  );
 });
+
+interface FailedWrite {
+  readonly began: number;
+  readonly ended: number;
+  readonly what: string;
+}
+
+/** Starts a client that logs one metric after another, and compares at its end what was acknowledged with what is stored. */
+async function steadyWriter(mlflow: Mlflow) {
+  const { runId } = await logRun(mlflow);
+  const failures: FailedWrite[] = [];
+  const acknowledged: number[] = [];
+  let isOver = false;
+  const write = async (step: number) => {
+    const began = Date.now();
+    const fail = (what: string) => void failures.push({ began, ended: Date.now(), what });
+    const body = { run_id: runId, key: "steps", value: step, timestamp: began, step };
+    const sent = mlflow.call("POST", "/api/2.0/mlflow/runs/log-metric", { body }).then(
+      ({ status }) => (status === 200 ? void acknowledged.push(step) : fail(String(status))),
+      (error: unknown) => fail(String(error)),
+    );
+    // Without pods the Service may not answer at all.
+    await Promise.race([sent, sleep(5000)]);
+  };
+  const running = (async () => {
+    for (let step = 0; !isOver; step += 1) {
+      await write(step);
+      await sleep(200);
+    }
+  })();
+  return {
+    failures: () => failures,
+    end: async () => {
+      isOver = true;
+      await running;
+      const path = `/api/2.0/mlflow/metrics/get-history?run_id=${runId}&metric_key=steps&max_results=25000`;
+      const { metrics = [] } = await mlflow.json("GET", path);
+      assert.ok(Array.isArray(metrics));
+      const stored = new Set(metrics.map(({ step }) => Number(step ?? 0)));
+      return { failures, acknowledged, stored };
+    },
+  };
+}

@@ -284,6 +284,15 @@ describe("in any sequence of statuses", () => {
     return {
       conditions,
       ...(random() < 0.9 && { migration: { ...complete, attempt, startTime: attempt, phase: pick(...phases) } }),
+      ...(random() < 0.5 && {
+        upgrade: {
+          phase: pick("Preflight", "Waiting", "StoppingWriters", "Migrating", "RollingOut"),
+          from: "3.16.1",
+          to: pick("3.17.1", "3.17.2"),
+          since: attempt,
+          waitingFor: pick("one", "other"),
+        },
+      }),
       ...(random() < 0.9 && { rollout: { revision: pick("1", "2"), phase: pick(...phases) } }),
     };
   }
@@ -304,6 +313,11 @@ describe("in any sequence of statuses", () => {
     UpgradeContinued: (status) => !is(status, "UpgradePending", "True", "UpgradeStopped"),
     EndpointOpen: (status) => is(status, "EndpointSecured", "False", "EndpointOpen"),
     EndpointSecured: (status) => is(status, "EndpointSecured", "True", "Secured"),
+    UpgradeStarted: ({ upgrade }) => upgrade !== undefined,
+    PreflightFailed: (status) => is(status, "Stalled", "True") && status.upgrade?.phase === "Preflight",
+    UpgradeHeld: ({ upgrade }) => upgrade?.phase === "Waiting",
+    WritersStopped: ({ upgrade }) => upgrade?.phase === "StoppingWriters",
+    UpgradeCompleted: (status) => is(status, "Ready", "True") && status.upgrade === undefined,
     Granted: () => false,
     Expired: () => false,
     Revoked: () => false,

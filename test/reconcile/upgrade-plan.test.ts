@@ -4,7 +4,7 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { resolve } from "../../src/features/resolve.ts";
 import type { Deployment, Manifest, Owned } from "../../src/kube/manifests.ts";
-import { annotation } from "../../src/kube/names.ts";
+import { annotation, label } from "../../src/kube/names.ts";
 import type { Inputs, References } from "../../src/model/inputs.ts";
 import { planOf, type Step } from "../../src/reconcile/plan.ts";
 import type { UpgradeMember } from "../../src/reconcile/upgrade.ts";
@@ -98,6 +98,13 @@ function withAnnotations(annotations: Readonly<Record<string, string | undefined
   });
 }
 
+/** The completed Job of the checks that the plan of a situation begins with. */
+function passed(situation: Situation): Owned {
+  const job = plan(situation).hold?.create;
+  assert.ok(job !== undefined);
+  return { ...job, status: { conditions: [{ type: "Complete", status: "True" }] } };
+}
+
 describe("the plan of an operator that renders other pods", () => {
   test("writes nothing while other servers have their turn", () => {
     const waiting = plan({});
@@ -110,14 +117,17 @@ describe("the plan of an operator that renders other pods", () => {
     assert.deepEqual(steps({ others: [] }), ["start upgrade Deployment"]);
     const started = { revision: "new", phase: "Started", startTime: now.toISOString(), wasReady: true } as const;
     const owned = withAnnotations({ [annotation.upgrade]: markerText(started) });
-    assert.ok(steps({ owned }).includes("create Job"), "regardless of other servers");
+    const checking = plan({ owned });
+    assert.equal(checking.hold?.create?.metadata.labels?.[label.component], "preflight", "regardless of other servers");
+    assert.ok(steps({ owned: [...owned, passed({ owned })] }).includes("create Job"));
     const migrated = plan({ owned, imageRepository: former.installation.imageRepository });
     assert.equal(migrated.upgrade, undefined);
   });
 
   test("reports that the server is no longer ready together with the first record of the migration", () => {
     const started = { revision: "new", phase: "Started", startTime: now.toISOString(), wasReady: true } as const;
-    const owned = withAnnotations({ [annotation.upgrade]: markerText(started) });
+    const marked = withAnnotations({ [annotation.upgrade]: markerText(started) });
+    const owned = [...marked, passed({ owned: marked })];
     const [record] = plan({ owned }).groups.flat();
     assert.ok(record?.do === "record");
     assert.equal(record.record.phase, "Started");
@@ -154,9 +164,12 @@ describe("the plan of an operator that renders other pods", () => {
       { owned: [] },
     ];
     for (const situation of changed) {
-      const { upgrade: waiting, migration } = plan(situation);
+      const { upgrade: waiting, migration, hold } = plan(situation);
       assert.equal(waiting, undefined);
-      assert.ok(migration.create !== undefined, "the image of the new operator migrates");
+      assert.ok(
+        (migration.create ?? hold?.create) !== undefined,
+        "the image of the new operator is checked, or migrates",
+      );
     }
   });
 

@@ -19,9 +19,13 @@ export type PodOutcome =
   | { readonly does: "exits"; readonly exitCode: number; readonly reason?: string; readonly message?: string }
   | { readonly does: "cannot be scheduled"; readonly message: string };
 
-/** Migrations succeed and servers run. */
-export const healthy = (pod: Pod): PodOutcome =>
-  pod.metadata.labels?.[label.component] === "migration" ? { does: "succeeds" } : { does: "runs" };
+/** Jobs succeed and servers run. */
+export const healthy = (pod: Pod): PodOutcome => (isTask(pod) ? { does: "succeeds" } : { does: "runs" });
+
+/** Whether a pod belongs to a migration or to the checks before it. */
+function isTask({ metadata: { labels } }: Pod): boolean {
+  return labels?.[label.component] === "migration" || labels?.[label.component] === "preflight";
+}
 
 export interface Kubelet {
   /** Sets the outcome of all pods, including existing ones. */

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PROGRAM = Path(__file__).parents[2] / "src" / "migrate.py"
+SOURCES = Path(__file__).parents[2] / "src"
 
 # Migrates an empty database to a schema some revisions before the newest, and adds an experiment.
 MAKE_EARLIER = """
@@ -44,24 +44,35 @@ def make_earlier(uri: str, back: int = 3) -> tuple[str, str]:
 
 
 def started(
-    uri: str, more: Mapping[str, str] | None = None, before: Sequence[str] = ()
+    uri: str | None,
+    more: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
+    program: str = "migrate.py",
 ) -> tuple[subprocess.Popen[str], Path]:
-    """Starts the program on a tracking database, and returns the process and the file for its failure report."""
+    """Starts a program on a tracking database, and returns the process and the file for its failure report."""
     report = Path(tempfile.mkstemp()[1])
     env = {
         **os.environ,
-        "TRACKING_DATABASE_URI": uri,
+        "TRACKING_DATABASE_URI": uri or "",
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/",
         "TERMINATION_LOG": str(report),
         **(more or {}),
     }
-    command = [*before, sys.executable, str(PROGRAM)]
+    command = [*before, sys.executable, str(SOURCES / program)]
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), report
 
 
 def migrated(uri: str, more: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], str]:
     """Returns exit code, report and output of one run."""
     process, report = started(uri, more)
+    output, _ = process.communicate(timeout=300)
+    text = report.read_text()
+    return process.returncode, json.loads(text) if text else {}, output
+
+
+def preflighted(uri: str | None, more: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], str]:
+    """The same of the program that checks a database before its migration; without a database it checks the image."""
+    process, report = started(uri, more, program="preflight.py")
     output, _ = process.communicate(timeout=300)
     text = report.read_text()
     return process.returncode, json.loads(text) if text else {}, output

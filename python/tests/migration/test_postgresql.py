@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg2
 
-from migration_process import make_earlier, migrated
+from migration_process import make_earlier, migrated, preflighted
 
 PROGRAMS = Path(os.environ.get("PG_BIN") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), "/nowhere"))
 
@@ -79,6 +79,35 @@ class Postgresql(unittest.TestCase):
             (found,) = cursor.fetchone()
         connection.close()
         return str(found)
+
+    def test_the_checks_before_a_migration_pass_on_an_earlier_schema(self) -> None:
+        code, report, output = preflighted(self.uri)
+        self.assertEqual((code, report), (0, {}), output)
+        self.assertIn(f"schema is at {self.earlier}, this MLflow needs {self.newest}", output)
+        self.assertEqual(self.revision(), self.earlier)
+
+    def test_tables_of_another_owner_are_reported_before_a_migration(self) -> None:
+        owner = self.connect()
+        with owner.cursor() as cursor:
+            cursor.execute("DROP ROLE IF EXISTS limited; CREATE ROLE limited LOGIN")
+            cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO limited")
+        owner.commit()
+        owner.close()
+        code, report, output = preflighted(self.uri.replace("mlflow@", "limited@"))
+        self.assertEqual((code, report.get("reason")), (1, "DatabasePermissionDenied"), output)
+        self.assertRegex(report["message"], r"table \w+ belongs to mlflow")
+
+    def test_an_old_transaction_with_locks_is_reported_before_a_migration(self) -> None:
+        holder = self.connect()
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            self.assertEqual(preflighted(self.uri, {"PREFLIGHT_TRANSACTION_SECONDS": "0"})[0], 0, "it holds no lock")
+            cursor.execute("SELECT count(*) FROM spans")
+            self.assertEqual(preflighted(self.uri)[0], 0, "it is recent")
+            code, report, output = preflighted(self.uri, {"PREFLIGHT_TRANSACTION_SECONDS": "0"})
+        holder.close()
+        self.assertEqual((code, report.get("reason")), (1, "DatabaseLocked"), output)
+        self.assertRegex(report["message"], r"user mlflow, nightly report, for \d+ s.*pg_terminate_backend")
 
     def test_a_session_that_holds_a_lock_is_reported_and_readers_wait_only_for_seconds(self) -> None:
         holder = self.connect()

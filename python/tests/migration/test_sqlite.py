@@ -13,7 +13,7 @@ import time
 import unittest
 from pathlib import Path
 
-from migration_process import PROGRAM, make_earlier, migrated, started
+from migration_process import SOURCES, make_earlier, migrated, started
 
 # Kills the program at the n-th event that changes files or databases, as a power failure does.
 KILLER = """
@@ -125,7 +125,7 @@ class Sqlite(unittest.TestCase):
     def killed(self, env: dict[str, str]) -> int:
         more = {"TRACKING_DATABASE_URI": self.uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/"}
         log = {"TERMINATION_LOG": os.devnull}
-        command = [sys.executable, "-c", KILLER, str(PROGRAM)]
+        command = [sys.executable, "-c", KILLER, str(SOURCES / "migrate.py")]
         return subprocess.run(
             command, env={**os.environ, **more, **log, **env}, capture_output=True, check=False
         ).returncode
@@ -186,7 +186,9 @@ class Sqlite(unittest.TestCase):
         full = "import shutil, sys, runpy; shutil.disk_usage = lambda _: type('Usage', (), {'free': 1 << 20}); sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
         report = self.place / "report"
         env = {**os.environ, "TRACKING_DATABASE_URI": self.uri, "TERMINATION_LOG": str(report)}
-        ended = subprocess.run([sys.executable, "-c", full, str(PROGRAM)], env=env, capture_output=True, check=False)
+        ended = subprocess.run(
+            [sys.executable, "-c", full, str(SOURCES / "migrate.py")], env=env, capture_output=True, check=False
+        )
         self.assertEqual(ended.returncode, 1)
         self.assertIn('"DatabaseFull"', report.read_text())
         self.assertEqual(self.revision(), self.earlier)

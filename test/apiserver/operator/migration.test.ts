@@ -10,7 +10,7 @@ import { healthy, type PodOutcome } from "../../support/kubelet.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, secret, server } from "../../support/servers.ts";
 
-const isMigration = (pod: Pod) => pod.metadata.labels?.[label.component] === "migration";
+const isMigration = ({ metadata }: Pod | Job) => metadata.labels?.[label.component] === "migration";
 
 /** Pods of migrations behave like this, and those of servers run. */
 const migrations = (fate: PodOutcome) => (pod: Pod) => (isMigration(pod) ? fate : healthy(pod));
@@ -23,7 +23,8 @@ const failing = (reason: string, message: string): PodOutcome => ({
   message: `${JSON.stringify({ reason, message })}\n`,
 });
 
-const older = { ...onPostgresql, "spec.version": "3.16.1" };
+/** Its pods can serve until those of the newest version replace them. */
+const older = { ...onPostgresql, "spec.version": "3.17.0" };
 
 interface Watched extends Fixture {
   /** Every version of every Job so far. */
@@ -48,6 +49,7 @@ async function watched(context: TestContext): Promise<Watched> {
 function assertOneAtATime(versions: readonly Version<Job>[]): void {
   const unfinished = new Map<string, string>();
   for (const { type, object } of versions) {
+    if (!isMigration(object)) continue;
     const { uid = "", name } = object.metadata;
     const isOver = object.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True");
     if (type === "DELETED" || isOver) unfinished.delete(uid);
@@ -58,7 +60,7 @@ function assertOneAtATime(versions: readonly Version<Job>[]): void {
 
 /** The one Job, which must not be complete. */
 async function onlyJob({ objects }: Fixture): Promise<Job> {
-  const jobs = await objects.list("Job");
+  const jobs = (await objects.list("Job")).filter(isMigration);
   assert.equal(jobs.length, 1, `Jobs: ${jobs.map(({ metadata }) => metadata.name).join(", ")}`);
   const [job] = jobs;
   assert.ok(job !== undefined);
@@ -67,7 +69,9 @@ async function onlyJob({ objects }: Fixture): Promise<Job> {
 
 async function serverPods({ objects }: Fixture): Promise<(string | undefined)[]> {
   const pods = await objects.list("Pod");
-  return pods.filter((pod) => !isMigration(pod)).map(({ metadata }) => metadata.uid);
+  return pods
+    .filter(({ metadata }) => metadata.labels?.[label.component] === "server")
+    .map(({ metadata }) => metadata.uid);
 }
 
 const sleepy: PodOutcome = { does: "nothing" };
@@ -140,12 +144,12 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
   test("of an upgrade does not change running pods until it is complete", async (context) => {
     const stage = await watched(context);
     await stage.apply(server("mlflow", older, { "spec.replicas": 2 }));
-    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.16.1");
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.0");
     const former = await serverPods(stage);
     const deployment = await stage.objects.the("Deployment", "mlflow");
     stage.kubelet.decide(migrations({ does: "runs" }));
     await stage.apply(server("mlflow", onPostgresql, { "spec.replicas": 2 }));
-    await eventually(async () => assert.equal((await stage.objects.list("Job")).length, 2));
+    await eventually(async () => assert.equal((await stage.objects.list("Job")).filter(isMigration).length, 2));
     await steadily(async () => {
       assert.deepEqual(await serverPods(stage), former);
       const now = await stage.objects.the("Deployment", "mlflow");
@@ -153,7 +157,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     }, 2);
     const migrating = await stage.objects.the("MlflowServer", "mlflow");
     assert.equal(condition(migrating, "Available").status, "True");
-    assert.equal(migrating.status?.version, "3.16.1");
+    assert.equal(migrating.status?.version, "3.17.0");
     stage.kubelet.decide(healthy);
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
     assert.equal(new Set([...(await serverPods(stage)), ...former]).size, 4, "all pods are new");
@@ -180,10 +184,10 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.apply(server("mlflow", older));
     await stage.stalled("ImagePullFailed");
     const stuck = await onlyJob(stage);
-    await stage.apply(server("mlflow", { ...onPostgresql, "spec.version": "3.17.0" }));
+    await stage.apply(server("mlflow", { ...onPostgresql, "spec.version": "3.17.1" }));
     await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, stuck.metadata.name));
     stage.kubelet.decide(healthy);
-    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.0");
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.1");
   });
 
   test("that is running completes before a newer spec is migrated", async (context) => {
@@ -270,7 +274,9 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     stage.kubelet.decide(migrations({ does: "runs" }));
     await stage.apply(server("mlflow", onPostgresql));
     const running = await eventually(async () => {
-      const found = (await stage.objects.list("Job")).find(({ status }) => status?.succeeded === undefined);
+      const found = (await stage.objects.list("Job"))
+        .filter(isMigration)
+        .find(({ status }) => status?.succeeded === undefined);
       assert.ok(found !== undefined && (found.status?.ready ?? 0) === 1);
       return found;
     });
@@ -333,7 +339,7 @@ describe("migration", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stalled("DowngradeRejected");
     const annotations = { "mlflow-operator.dev/database-restored": "2026-01-02" };
     await stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });
-    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.16.1");
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.0");
     await eventually(async () => assert.notEqual((await onlyJob(stage)).metadata.name, first.metadata.name));
   });
 

@@ -101,8 +101,10 @@ describe("an upgrade of the operator", { skip: onK3s(), concurrency: 1 }, () => 
     }, seconds);
     await stage.quiet();
     assert.deepEqual(await changed(stage), [first], "the first is alone");
-    const migrations = (await stage.objects.list("Job")).filter(({ spec }) =>
-      spec.template.spec?.containers.some(({ image = "" }) => image.startsWith(newer)),
+    const migrations = (await stage.objects.list("Job")).filter(
+      ({ metadata, spec }) =>
+        metadata.labels?.[label.component] === "migration" &&
+        spec.template.spec?.containers.some(({ image = "" }) => image.startsWith(newer)),
     );
     assert.deepEqual(
       migrations.map(({ metadata }) => metadata.labels?.[label.server]),

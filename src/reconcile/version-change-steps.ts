@@ -1,0 +1,198 @@
+import { writersMustStop } from "../api/versions.ts";
+import { excerpt } from "../kube/excerpt.ts";
+import type { Deployment, Job, Pod } from "../kube/manifests.ts";
+import { annotation } from "../kube/names.ts";
+import { objectText } from "../kube/object.ts";
+import { objectNames } from "../model/names.ts";
+import { preflightJob } from "../resources/migration-job.ts";
+import type { Cause } from "./cause.ts";
+import { nextWindow } from "./maintenance-window.ts";
+import { isFinished, isPreflightJob } from "./migration.ts";
+import type { ObservedState } from "./observed-state.ts";
+import { ownershipOf } from "./ownership.ts";
+import { podsOf } from "./rollout.ts";
+import type { VersionChange, VersionProgress } from "./version-change.ts";
+import { jobProblem, podProblem } from "./workload-problem.ts";
+
+/** Why the migration of a change does not begin yet, and what is written for it. */
+export interface Hold {
+  readonly progress: VersionProgress;
+  readonly state: "progressing" | "stalled";
+  readonly cause: Cause;
+  readonly againInSeconds?: number | undefined;
+  readonly create?: Job;
+  readonly remove?: readonly Job[];
+  /** Deployments that are scaled to zero. */
+  readonly stop?: readonly Deployment[];
+}
+
+interface StepInput {
+  readonly observed: ObservedState;
+  readonly change: VersionChange;
+  /** Whether pods are stopped already, so that neither approval nor the maintenance window holds the change. */
+  readonly isStarted: boolean;
+  /** The completed preflight Job. */
+  readonly passed?: string;
+}
+
+/** Returns why a change does not continue, or undefined if the step is done. */
+type ChangeStep = (input: StepInput) => Hold | undefined;
+
+/** The steps before the migration, in order. They change nothing but pods, so the change can be withdrawn in each. */
+const heldSteps: readonly ChangeStep[] = [approval, maintenanceWindow];
+
+/**
+ * The next step of a change that is not done. A new step, such as a backup, is a function in one of the lists: each pass repeats all
+ * of them, so a step reads from objects whether it is done, and a killed operator continues.
+ */
+export function heldChange(change: VersionChange, observed: ObservedState): Hold | undefined {
+  const live = serverDeployment(observed);
+  const isStarted = live?.metadata.annotations?.[annotation.stoppedFor] === observed.model.migration.job;
+  const input = { observed, change, isStarted };
+  const held = firstHold(heldSteps, input);
+  // The checks run again when the change may begin: the first time can be days ago.
+  const job = preflightJob(observed.model, held === undefined ? "start" : "first");
+  const failed = preflight(input, job);
+  if (failed !== undefined) return failed;
+  const hold = held ?? firstHold([stopWriters], input);
+  return hold && { ...hold, progress: { ...hold.progress, preflight: job.metadata.name } };
+}
+
+function firstHold(steps: readonly ChangeStep[], input: StepInput): Hold | undefined {
+  for (const step of steps) {
+    const hold = step(input);
+    if (hold !== undefined) return hold;
+  }
+  return undefined;
+}
+
+/** Why a change by the operator itself, such as another default image, does not take its turn. */
+export function heldTurn(change: VersionChange, observed: ObservedState): Hold | undefined {
+  return firstHold(heldSteps, { observed, change, isStarted: false });
+}
+
+/** Whether all pods that can write must stop before the migration, and why. */
+function stopReason({ model, server: { spec } }: ObservedState, change: VersionChange): string | undefined {
+  const { strategy } = spec.upgrade ?? {};
+  if (strategy === "StopWriters") return "spec.upgrade.strategy is StopWriters";
+  if (model.migration.mode === undefined) return undefined;
+  const isOfOnePod = model.database.volume !== undefined && model.volume?.accessModes.includes("ReadWriteOncePod");
+  if (isOfOnePod === true) return "only one pod can mount the volume of the database";
+  if (strategy === "Rolling") return undefined;
+  return model.migration.mode === "upgrade" ? writersMustStop(change.fromVersion, change.toVersion) : undefined;
+}
+
+function preflight({ observed, change }: StepInput, wanted: Job): Hold | undefined {
+  const { owned, server } = observed;
+  if (server.status?.upgrade?.preflight === wanted.metadata.name) return undefined;
+  const jobs = owned.filter(isPreflightJob).filter((job) => ownershipOf(job, server) !== "unmanaged");
+  const live = jobs.find(({ metadata }) => metadata.name === wanted.metadata.name);
+  if (live !== undefined && isFinished(live, "Complete")) return undefined;
+  const isUseless = (job: Job) => job !== live || isFinished(job, "Failed");
+  const remove = jobs.filter((job) => isUseless(job) && ownershipOf(job, server) === "owned");
+  const text = objectText(wanted);
+  const hold = {
+    progress: progressOf(change, "Preflight", text),
+    remove,
+    ...(live === undefined && { create: wanted }),
+  };
+  const running: Cause = {
+    reason: "PreflightRunning",
+    message: `${text} checks with the new image that the server can be changed from ${namesIn(change)}. ${keepsServing(change)}`,
+  };
+  const pods = podsOf("preflight", owned);
+  const problem = live === undefined || remove.includes(live) ? undefined : jobProblem(live, pods, observed);
+  if (problem === undefined) return { ...hold, state: "progressing", cause: running };
+  const { reason, message } = problem.cause;
+  const cause = {
+    reason,
+    message: `Preflight of the change from ${namesIn(change)}: ${message.replace(/[.]?$/, ".")} ${keepsServing(change)}`,
+  };
+  const { againInSeconds } = problem;
+  return { ...hold, state: problem.stalled ? "stalled" : "progressing", cause, againInSeconds };
+}
+
+function approval({ observed, change, isStarted }: StepInput): Hold | undefined {
+  const { metadata, spec } = observed.server;
+  const approved = metadata.annotations?.[annotation.approveUpgrade];
+  if (isStarted || spec.upgrade?.approval !== "Manual" || approved === change.to) return undefined;
+  const other = approved === undefined ? "" : ` The annotation approves ${JSON.stringify(excerpt(approved, 80))}.`;
+  return {
+    progress: progressOf(change, "Waiting", `annotation ${annotation.approveUpgrade}: ${change.to}`),
+    state: "progressing",
+    cause: {
+      reason: "ApprovalRequired",
+      message: `The change from ${namesIn(change)} waits for approval.${other} ${keepsServing(change)} Approve it: kubectl annotate mlflowserver ${metadata.name} -n ${metadata.namespace} --overwrite ${annotation.approveUpgrade}=${change.to}`,
+    },
+  };
+}
+
+/** Seconds after which the clock is read again at the latest. */
+const clockSeconds = 3600;
+
+function maintenanceWindow({ observed, change, isStarted }: StepInput): Hold | undefined {
+  const { server, now } = observed;
+  const settings = server.spec.upgrade?.maintenanceWindow;
+  const next = settings === undefined || isStarted ? undefined : nextWindow(settings, now);
+  if (next === undefined) return undefined;
+  const time = next.toISOString().replace(":00.000Z", "Z");
+  return {
+    progress: progressOf(change, "Waiting", `maintenance window at ${time}`),
+    state: "progressing",
+    cause: {
+      reason: "OutsideMaintenanceWindow",
+      message: `The change from ${namesIn(change)} waits for the maintenance window, which starts at ${time}. ${keepsServing(change)} To begin it now, remove spec.upgrade.maintenanceWindow.`,
+    },
+    againInSeconds: Math.max(1, Math.min(clockSeconds, (next.getTime() - now.getTime()) / 1000)),
+  };
+}
+
+/** Scales all Deployments whose pods write to the database to zero, and waits until the pods have terminated. */
+function stopWriters({ observed, change }: StepInput): Hold | undefined {
+  const { owned, server } = observed;
+  const why = stopReason(observed, change);
+  if (why === undefined) return undefined;
+  const { name } = server.metadata;
+  const names = [objectNames.deployment(name), objectNames.listener(name)];
+  const stop = owned.filter(
+    (each): each is Deployment =>
+      each.kind === "Deployment" &&
+      names.includes(each.metadata.name) &&
+      each.spec.replicas !== 0 &&
+      ownershipOf(each, server) === "owned",
+  );
+  const pods = ["server", "traces"].flatMap((component) => podsOf(component, owned)).filter(isRunning);
+  if (stop.length === 0 && pods.length === 0) return undefined;
+  const terminating = pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+  const problem = podProblem(terminating, observed);
+  const message = `The pods of MLflow ${change.fromVersion} are stopped before the migration (${why}). They start again with MLflow ${change.toVersion}.`;
+  return {
+    progress: progressOf(change, "StoppingWriters", `pods of MLflow ${change.fromVersion} to terminate`),
+    state: problem?.stalled ? "stalled" : "progressing",
+    cause: problem?.cause ?? { reason: "StoppingWriters", message },
+    againInSeconds: problem?.againInSeconds,
+    stop,
+  };
+}
+
+function isRunning({ status }: Pod): boolean {
+  return status?.phase !== "Succeeded" && status?.phase !== "Failed";
+}
+
+function serverDeployment({ owned, server }: ObservedState): Deployment | undefined {
+  const name = objectNames.deployment(server.metadata.name);
+  return owned.find((each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name);
+}
+
+function progressOf({ from, to }: VersionChange, phase: VersionProgress["phase"], waitingFor: string): VersionProgress {
+  return { phase, from, to, waitingFor };
+}
+
+function namesIn({ from, to, fromVersion, toVersion }: VersionChange): string {
+  return fromVersion === toVersion ? `image ${from} to ${to}` : `MLflow ${from} to ${to}`;
+}
+
+const keepsServing = ({ fromVersion, toVersion }: VersionChange) =>
+  fromVersion === toVersion
+    ? "The pods of the previous image keep serving."
+    : `The pods of MLflow ${fromVersion} keep serving.`;

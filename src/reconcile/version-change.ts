@@ -1,0 +1,68 @@
+import type { UpgradeRecord } from "../api/status.ts";
+import type { Deployment } from "../kube/manifests.ts";
+import { annotation, label } from "../kube/names.ts";
+import { serverContainer } from "../resources/deployment.ts";
+import type { Migration } from "./migration.ts";
+import type { ObservedState } from "./observed-state.ts";
+
+/** A change of the version or the image that pods do not have yet. */
+export interface VersionChange {
+  /** The versions, or the images where the version stays. */
+  readonly from: string;
+  readonly to: string;
+  readonly fromVersion: string;
+  readonly toVersion: string;
+}
+
+/** The progress of a change, without the time. */
+export type VersionProgress = Omit<UpgradeRecord, "since">;
+
+/** Compares the wanted Deployment with the live one. Undefined if there is none yet, or version and image stay. */
+export function versionChangeOf(
+  wanted: Deployment | undefined,
+  live: Deployment | undefined,
+): VersionChange | undefined {
+  if (wanted === undefined || live === undefined) return undefined;
+  const [fromVersion, toVersion] = [versionIn(live), versionIn(wanted)];
+  const change = { fromVersion, toVersion };
+  const [from, to] = [migrationIn(live), migrationIn(wanted)];
+  // Its name has a hash of version and image. A webhook can have changed the image of the live Deployment.
+  if (to !== undefined && from === to) return undefined;
+  if (fromVersion !== toVersion) return { from: fromVersion, to: toVersion, ...change };
+  const [fromImage, toImage] = [imageIn(live), imageIn(wanted)];
+  return to === undefined || fromImage === toImage ? undefined : { from: fromImage, to: toImage, ...change };
+}
+
+/** The change that pods are being replaced for: it has begun, and the Deployment has the new version. */
+export function rollingOut(
+  { server: { status } }: Pick<ObservedState, "server">,
+  wanted: Deployment | undefined,
+): VersionProgress | undefined {
+  const { upgrade } = status ?? {};
+  if (upgrade === undefined || wanted === undefined) return undefined;
+  if (upgrade.to !== versionIn(wanted) && upgrade.to !== imageIn(wanted)) return undefined;
+  return rollout(upgrade);
+}
+
+/** The progress of a change that waits for no further step before its migration. */
+export function migrating(change: VersionChange, { complete }: Migration, job: string | undefined): VersionProgress {
+  if (complete) return rollout(change);
+  const { from, to } = change;
+  return { phase: "Migrating", from, to, ...(job !== undefined && { waitingFor: `Job/${job}` }) };
+}
+
+function rollout({ from, to }: Pick<VersionChange, "from" | "to">): VersionProgress {
+  return { phase: "RollingOut", from, to, waitingFor: "pods of the new version" };
+}
+
+function versionIn({ spec }: Deployment): string {
+  return spec.template.metadata?.labels?.[label.version] ?? "unknown";
+}
+
+function imageIn({ spec }: Deployment): string {
+  return spec.template.spec?.containers.find(({ name }) => name === serverContainer)?.image ?? "unknown";
+}
+
+function migrationIn({ metadata }: Deployment): string | undefined {
+  return metadata.annotations?.[annotation.migration];
+}

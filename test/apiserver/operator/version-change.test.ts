@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { before, describe, type TestContext, test } from "node:test";
+import type { Pod } from "../../../src/kube/manifests.ts";
+import { annotation, label } from "../../../src/kube/names.ts";
+import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
+import { eventually, steadily } from "../../support/eventually.ts";
+import { healthy, type PodOutcome } from "../../support/kubelet.ts";
+import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
+import { databaseSecret, type Modification, onPostgresql, server } from "../../support/servers.ts";
+
+const older: Modification = { ...onPostgresql, "spec.version": "3.16.1" };
+const componentOf = ({ metadata }: Pod) => metadata.labels?.[label.component];
+
+/** Pods of this component behave like this, and all others as usual. */
+const only = (component: string, outcome: PodOutcome) => (pod: Pod) =>
+  componentOf(pod) === component ? outcome : healthy(pod);
+
+/** A ready server of version 3.16.1. */
+async function olderServer(context: TestContext): Promise<Fixture> {
+  const stage = await fixture(context);
+  await stage.objects.create("Secret", databaseSecret);
+  await stage.apply(server("mlflow", older));
+  await stage.ready("mlflow", 60);
+  return stage;
+}
+
+const reported = async ({ objects }: Fixture) => (await objects.the("MlflowServer", "mlflow")).status?.upgrade;
+
+const serverPods = async ({ objects }: Fixture) =>
+  (await objects.list("Pod")).filter((pod) => componentOf(pod) === "server").map(({ metadata }) => metadata.uid);
+
+describe("a change of the version", { skip: onK3s(), concurrency: 3 }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("whose preflight fails keeps the pods, reports the reason, and continues when the checks pass", async (context) => {
+    const stage = await olderServer(context);
+    const pods = await serverPods(stage);
+    const message = "The MLflow image contains MLflow 3.16.1, and spec.version is 3.17.2.";
+    const text = `${JSON.stringify({ reason: "UnsupportedImage", message })}\n`;
+    stage.kubelet.decide(only("preflight", { does: "exits", exitCode: 1, message: text }));
+    await stage.apply(server("mlflow", onPostgresql));
+    const stalled = await stage.stalled("UnsupportedImage");
+    assert.match(
+      condition(stalled, "Stalled").message,
+      /^Preflight of the change from MLflow 3.16.1 to 3.17.2: .* keep serving\.$/,
+    );
+    assert.deepEqual(
+      ["Available", "DatabaseReady"].map((type) => condition(stalled, type).status),
+      ["True", "True"],
+    );
+    assert.deepEqual([stalled.status?.version, stalled.status?.upgrade?.phase], ["3.16.1", "Preflight"]);
+    const since = await stage.quiet();
+    await steadily(async () => assert.deepEqual(await stage.writes(since), []), 1);
+    assert.deepEqual(await serverPods(stage), pods);
+    stage.kubelet.decide(healthy);
+    const ready = await stage.ready("mlflow", 60);
+    assert.deepEqual([ready.status?.version, ready.status?.upgrade], ["3.17.2", undefined]);
+  });
+
+  test("waits for approval without a call, then stops the pods, migrates and starts new ones", async (context) => {
+    const stage = await olderServer(context);
+    const pods = await serverPods(stage);
+    await stage.apply(server("mlflow", onPostgresql, { "spec.upgrade": { approval: "Manual" } }));
+    await eventually(async () => assert.equal((await reported(stage))?.phase, "Waiting"));
+    assert.match((await reported(stage))?.waitingFor ?? "", /approve-upgrade: 3\.17\.2$/);
+    const since = await stage.quiet();
+    await steadily(async () => assert.deepEqual(await stage.writes(since), []), 1);
+    assert.deepEqual(await serverPods(stage), pods);
+    stage.kubelet.decide(only("migration", { does: "runs" }));
+    const annotations = { [annotation.approveUpgrade]: "3.17.2" };
+    await stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });
+    await eventually(async () => assert.equal((await reported(stage))?.phase, "Migrating"));
+    assert.deepEqual(await serverPods(stage), [], "a pod of the former version runs during the migration");
+    stage.kubelet.decide(healthy);
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
+    await eventually(async () => {
+      const jobs = (await stage.objects.list("Job")).map(({ metadata }) => metadata.labels?.[label.component]);
+      assert.deepEqual(jobs, ["migration"]);
+    });
+    const [deployment] = await stage.objects.list("Deployment");
+    assert.equal(deployment?.metadata.annotations?.[annotation.stoppedFor], undefined);
+  });
+});
+
+test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);

@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { MaintenanceWindow } from "../../src/api/fields/upgrade.ts";
+import type { MlflowServer, MlflowServerStatus } from "../../src/api/server.ts";
+import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { writersMustStop } from "../../src/api/versions.ts";
+import { resolve } from "../../src/features/resolve.ts";
+import type { Deployment, Job, Owned, Pod } from "../../src/kube/manifests.ts";
+import { annotation, label } from "../../src/kube/names.ts";
+import { nextWindow } from "../../src/reconcile/maintenance-window.ts";
+import { outcomeOf } from "../../src/reconcile/outcome.ts";
+import { planOf } from "../../src/reconcile/plan.ts";
+import { failedChecks } from "../../src/reconcile/preflight-checks.ts";
+import { statusOf } from "../../src/reconcile/status.ts";
+import { all, completedJob, inputs, jobOf, pod, postgresql, recordOf, secret, server } from "../support/fixtures.ts";
+
+const spec: Partial<MlflowServerSpec> = { backendStore: { postgresql }, artifactStore: { s3: { bucket: "models" } } };
+const references = [secret("db", { username: "mlflow", password: "first" })];
+const base = new Date("2026-06-01T12:00:00Z");
+
+/** A server of version 3.16.1 with a pod, whose objects the plans of the test change. */
+class World {
+  owned: Owned[];
+  status: MlflowServerStatus;
+  annotations: Record<string, string> = {};
+  now = base;
+  spec: Partial<MlflowServerSpec>;
+
+  constructor(version = "3.16.1") {
+    this.spec = { ...spec, version };
+    const of = inputs(server(this.spec), references);
+    this.owned = [
+      ...all(of).map((each): Owned => (each.kind === "Job" ? completedJob(each) : ready(each))),
+      serverPod(),
+    ];
+    this.status = { migration: recordOf(jobOf(of)), version };
+  }
+
+  /** One reconciliation: writes the objects and the status, and returns what it decided. */
+  pass() {
+    const { metadata } = server();
+    const of: MlflowServer = server(this.spec, {
+      metadata: { ...metadata, annotations: this.annotations },
+      status: this.status,
+    });
+    const wanted = inputs(of, references);
+    const observed = {
+      ...{ server: of, owned: this.owned, unmanaged: [], granted: [], references: wanted.references, now: this.now },
+      ...{ model: resolve(wanted), installation: wanted.installation, isMutatedByAdmission: () => false },
+    };
+    assert.deepEqual(failedChecks(observed), []);
+    const plan = planOf(observed);
+    const writes = plan.groups.flat().flatMap((step): string[] => {
+      if (step.do === "delete") this.owned = this.owned.filter((each) => each !== step.live);
+      if (step.do === "create") this.owned.push(step.manifest);
+      if (step.do === "apply")
+        this.owned = this.owned.map((each) => (each === step.live ? ready(step.manifest) : each));
+      if (step.do === "record") this.status = { ...this.status, migration: step.record };
+      const about = "manifest" in step ? step.manifest : "live" in step ? step.live : undefined;
+      const component = about?.metadata.labels?.[label.component];
+      return [[step.do, about?.kind, about?.kind === "Job" ? component : ""].filter(Boolean).join(" ")];
+    });
+    const outcome = outcomeOf(observed, plan);
+    this.status = statusOf(observed, outcome);
+    return { plan, writes, outcome };
+  }
+
+  job(component: string): Job {
+    const found = this.owned.findLast(
+      (each) => each.kind === "Job" && each.metadata.labels?.[label.component] === component,
+    );
+    assert.ok(found?.kind === "Job", `there is no Job of ${component}`);
+    return found;
+  }
+
+  deployment(): Deployment {
+    const found = this.owned.find((each) => each.kind === "Deployment");
+    assert.ok(found?.kind === "Deployment");
+    return found;
+  }
+
+  complete(component: string): void {
+    const job = this.job(component);
+    this.owned = this.owned.map((each) =>
+      each === job ? { ...job, status: { conditions: [{ type: "Complete", status: "True" }] } } : each,
+    );
+  }
+
+  endPods(): void {
+    this.owned = this.owned.filter(({ kind }) => kind !== "Pod");
+  }
+
+  get phase() {
+    return this.status.upgrade?.phase;
+  }
+}
+
+function ready<T extends Owned>(object: T): T {
+  if (object.kind !== "Deployment") return object;
+  const { replicas = 1 } = object.spec;
+  return {
+    ...object,
+    status: { replicas, updatedReplicas: replicas, availableReplicas: replicas, readyReplicas: replicas },
+  };
+}
+
+function serverPod(): Pod {
+  return pod("server", { phase: "Running", conditions: [{ type: "Ready", status: "True" }] });
+}
+
+/** Makes the change to the newest version, up to the end of its first preflight. */
+function changed(more: Partial<MlflowServerSpec> = {}, from?: string): World {
+  const world = new World(from);
+  assert.deepEqual(world.pass().writes, [], "a settled server is not written");
+  world.spec = { ...world.spec, version: "3.17.2", ...more };
+  return world;
+}
+
+describe("a change of the version", () => {
+  test("begins with a preflight Job, while everything runs as before", () => {
+    const world = changed();
+    const before = world.deployment();
+    const { writes, outcome } = world.pass();
+    assert.deepEqual(writes, ["create Job preflight"]);
+    assert.deepEqual([outcome.state, outcome.cause.reason], ["progressing", "PreflightRunning"]);
+    assert.equal(world.deployment(), before);
+    const { since, ...upgrade } = world.status.upgrade ?? {};
+    const job = world.job("preflight");
+    assert.equal(since, base.toISOString());
+    assert.deepEqual(upgrade, {
+      ...{ phase: "Preflight", from: "3.16.1", to: "3.17.2", waitingFor: `Job/${job.metadata.name}` },
+    });
+    assert.equal(job.spec.template.spec?.containers[0]?.image, "example.com/mlflow:3.17.2");
+    assert.deepEqual(world.pass().writes, [], "it waits without a call");
+  });
+
+  test("stops the pods if the version requires it, migrates, and starts the new ones", () => {
+    const world = changed();
+    world.pass();
+    world.complete("preflight");
+    const { writes } = world.pass();
+    assert.deepEqual([writes, world.phase], [["apply Deployment"], "StoppingWriters"]);
+    assert.equal(world.deployment().spec.replicas, 0);
+    assert.equal(world.deployment().spec.template.metadata?.labels?.[label.version], "3.16.1");
+    assert.deepEqual(world.pass().writes, [], "the pod has not terminated");
+    world.endPods();
+    assert.ok(world.pass().writes.includes("create Job migration"));
+    assert.deepEqual([world.phase, world.deployment().spec.replicas], ["Migrating", 0]);
+    world.complete("migration");
+    world.pass();
+    assert.deepEqual(
+      [world.deployment().spec.replicas, world.deployment().metadata.annotations?.[annotation.stoppedFor]],
+      [1, undefined],
+    );
+    assert.equal(world.deployment().spec.template.metadata?.labels?.[label.version], "3.17.2");
+    for (let count = 0; count < 3; count += 1) world.pass();
+    assert.deepEqual([world.status.upgrade, world.status.version], [undefined, "3.17.2"]);
+    assert.deepEqual(
+      world.owned.filter(({ metadata }) => metadata.labels?.[label.component] === "preflight"),
+      [],
+    );
+    assert.deepEqual(world.pass().writes, []);
+  });
+
+  test("keeps the pods until the migration is complete with the strategy Rolling, or between versions that allow it", () => {
+    for (const world of [changed({ upgrade: { strategy: "Rolling" } }), changed({}, "3.17.1")]) {
+      world.pass();
+      world.complete("preflight");
+      assert.ok(world.pass().writes.includes("create Job migration"));
+      assert.equal(world.deployment().spec.replicas, 1);
+    }
+    const stopped = changed({ upgrade: { strategy: "StopWriters" } }, "3.17.1");
+    stopped.pass();
+    stopped.complete("preflight");
+    stopped.pass();
+    assert.equal(stopped.deployment().spec.replicas, 0);
+  });
+
+  test("reports why the checks fail, keeps the pods, and continues when the checks pass", () => {
+    const world = changed();
+    world.pass();
+    const { uid = "uid-of-job", name } = world.job("preflight").metadata;
+    world.owned = world.owned.map((each) =>
+      each.metadata.name === name ? { ...each, metadata: { ...each.metadata, uid } } : each,
+    );
+    const message = JSON.stringify({ reason: "UnsupportedImage", message: "The MLflow image contains MLflow 3.16.1." });
+    const failing = pod(
+      "preflight",
+      {
+        phase: "Running",
+        containerStatuses: [
+          {
+            ...{ name: "preflight", image: "i", imageID: "", ready: false, restartCount: 1 },
+            state: { waiting: { reason: "CrashLoopBackOff" } },
+            lastState: { terminated: { exitCode: 1, message } },
+          },
+        ],
+      },
+      { ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true }] },
+    );
+    world.owned.push(failing);
+    const { writes, outcome } = world.pass();
+    assert.deepEqual([writes, outcome.state, outcome.cause.reason], [[], "stalled", "UnsupportedImage"]);
+    assert.equal(
+      outcome.cause.message,
+      "Preflight of the change from MLflow 3.16.1 to 3.17.2: The MLflow image contains MLflow 3.16.1. The pods of MLflow 3.16.1 keep serving.",
+    );
+    const { conditions = [] } = world.status;
+    assert.equal(conditions.find(({ type }) => type === "Available")?.status, "True");
+    world.owned = world.owned.filter((each) => each !== failing);
+    world.complete("preflight");
+    world.pass();
+    assert.equal(world.phase, "StoppingWriters");
+  });
+
+  test("waits for approval of this version after its checks, and checks again when it is approved", () => {
+    const world = changed({ upgrade: { approval: "Manual" } });
+    world.annotations = { [annotation.approveUpgrade]: "3.17.1" };
+    world.pass();
+    world.complete("preflight");
+    const { outcome } = world.pass();
+    assert.deepEqual([outcome.cause.reason, world.phase], ["ApprovalRequired", "Waiting"]);
+    assert.match(outcome.cause.message, /approves "3.17.1".*approve-upgrade=3.17.2$/);
+    assert.equal(world.status.upgrade?.waitingFor, "annotation mlflow-operator.dev/approve-upgrade: 3.17.2");
+    assert.deepEqual(world.pass().writes, []);
+    world.annotations = { [annotation.approveUpgrade]: "3.17.2" };
+    assert.deepEqual(world.pass().writes.toSorted(), ["create Job preflight", "delete Job preflight"]);
+    world.complete("preflight");
+    world.pass();
+    assert.equal(world.phase, "StoppingWriters");
+  });
+
+  test("waits for the maintenance window with its time, and is not held any more once pods are stopped", () => {
+    const world = changed({ upgrade: { maintenanceWindow: { startHour: 22, hours: 1 } } });
+    world.pass();
+    world.complete("preflight");
+    const { outcome } = world.pass();
+    assert.deepEqual([outcome.cause.reason, outcome.againInSeconds], ["OutsideMaintenanceWindow", 3600]);
+    assert.equal(world.status.upgrade?.waitingFor, "maintenance window at 2026-06-01T22:00Z");
+    world.now = new Date("2026-06-01T22:30:00Z");
+    world.pass();
+    world.complete("preflight");
+    world.pass();
+    assert.equal(world.phase, "StoppingWriters");
+    world.now = new Date("2026-06-01T23:30:00Z");
+    world.status = { ...world.status };
+    delete world.status.upgrade;
+    world.endPods();
+    assert.ok(world.pass().writes.includes("create Job migration"), "a lost status holds nothing");
+  });
+
+  test("can be withdrawn in each step before the migration: the pods of the former version run again", () => {
+    for (const passes of [1, 2]) {
+      const world = changed();
+      for (let count = 0; count < passes; count += 1) {
+        if (count === 1) world.complete("preflight");
+        world.pass();
+      }
+      world.spec = { ...world.spec, version: "3.16.1" };
+      for (let count = 0; count < 3; count += 1) world.pass();
+      assert.deepEqual([world.deployment().spec.replicas, world.status.upgrade], [1, undefined]);
+      assert.deepEqual(world.pass().writes, []);
+    }
+  });
+
+  test("that is withdrawn after its migration is rejected as a downgrade, and keeps the pods", () => {
+    const world = changed({}, "3.17.0");
+    world.pass();
+    world.complete("preflight");
+    assert.ok(world.pass().writes.includes("create Job migration"));
+    world.pass();
+    world.spec = { ...world.spec, version: "3.17.0" };
+    world.complete("migration");
+    for (let count = 0; count < 3; count += 1) world.pass();
+    const { outcome, writes } = world.pass();
+    assert.deepEqual([outcome.cause.reason, writes, world.deployment().spec.replicas], ["DowngradeRejected", [], 1]);
+  });
+
+  test("is not repeated if other clients delete the completed Job of the checks", () => {
+    const world = changed({ upgrade: { approval: "Manual" } });
+    world.pass();
+    world.complete("preflight");
+    world.pass();
+    const job = world.job("preflight");
+    world.owned = world.owned.filter((each) => each !== job);
+    assert.deepEqual(world.pass().writes, []);
+    assert.equal(world.phase, "Waiting");
+  });
+
+  test("continues from every state, whatever was written before a crash and whether the status was", () => {
+    // Bits: whether the status of a pass is lost.
+    for (const lost of [0b0, 0b1, 0b10, 0b100, 0b1000, 0b10000, 0b101010, 0b111111]) {
+      const world = changed();
+      for (let count = 0; count < 12; count += 1) {
+        const { status } = world;
+        world.pass();
+        const { migration } = world.status;
+        if ((lost >> count) & 1)
+          world.status = { ...status, ...(status.migration === undefined && migration && { migration }) };
+        for (const component of ["preflight", "migration"]) {
+          if (
+            world.owned.some((each) => each.kind === "Job" && each.metadata.labels?.[label.component] === component)
+          ) {
+            world.complete(component);
+          }
+        }
+        if (world.deployment().spec.replicas === 0) world.endPods();
+      }
+      assert.deepEqual(
+        [world.status.upgrade, world.status.version, world.deployment().spec.replicas],
+        [undefined, "3.17.2", 1],
+      );
+      assert.deepEqual(world.pass().writes, []);
+    }
+  });
+});
+
+describe("the table of versions", () => {
+  test("stops writers from 3.16 to any 3.17 only", () => {
+    for (const to of ["3.17.0", "3.17.1", "3.17.2"]) assert.ok(writersMustStop("3.16.1", to) !== undefined);
+    assert.ok(writersMustStop("unknown", "3.17.2") !== undefined);
+    assert.equal(writersMustStop("3.17.0", "3.17.2"), undefined);
+    assert.equal(writersMustStop("3.17.2", "3.17.2"), undefined);
+    assert.equal(writersMustStop("3.17.2", "3.16.1"), undefined);
+  });
+});
+
+describe("a maintenance window", () => {
+  const next = (window: MaintenanceWindow, now: string) => nextWindow(window, new Date(now))?.toISOString();
+
+  test("is open for its hours, in UTC, also after midnight, and names its next start", () => {
+    const daily = { startHour: 22, hours: 4 };
+    assert.equal(next(daily, "2026-11-30T21:59:59Z"), "2026-11-30T22:00:00.000Z");
+    assert.equal(next(daily, "2026-11-30T22:00:00Z"), undefined);
+    assert.equal(next(daily, "2026-12-01T01:59:59Z"), undefined);
+    assert.equal(next(daily, "2026-12-01T02:00:00Z"), "2026-12-01T22:00:00.000Z");
+    assert.equal(next({ startHour: 0, hours: 24 }, "2026-12-01T02:00:00Z"), undefined);
+  });
+
+  test("opens on its days only, also at the end of a month and a year", () => {
+    // 2026-11-30 is a Monday.
+    const weekend: MaintenanceWindow = { days: ["Sat", "Sun"], startHour: 2, hours: 4 };
+    assert.equal(next(weekend, "2026-11-30T03:00:00Z"), "2026-12-05T02:00:00.000Z");
+    assert.equal(next(weekend, "2026-12-05T03:00:00Z"), undefined);
+    assert.equal(next(weekend, "2026-12-06T06:00:00Z"), "2026-12-12T02:00:00.000Z");
+    assert.equal(next({ days: ["Mon"], startHour: 23, hours: 2 }, "2026-12-01T00:30:00Z"), undefined);
+    assert.equal(next({ days: ["Mon"], startHour: 0, hours: 1 }, "2026-11-30T01:00:00Z"), "2026-12-07T00:00:00.000Z");
+    assert.equal(next({ days: ["Fri"], startHour: 5, hours: 1 }, "2026-12-31T05:00:00Z"), "2027-01-01T05:00:00.000Z");
+  });
+});
