@@ -80,7 +80,6 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
     "test_server",
     ...middlewareTests,
     "test_sqlite",
-    "test_upgrade_preflight",
     "test_check_artifacts",
     "test_collect_garbage",
   ]) {
