@@ -35,5 +35,4 @@ export const upgrade = z
   })
   .meta({ description: "Changes of the version or the image. Example: {approval: Manual}." });
 
-export type UpgradeSettings = z.infer<typeof upgrade>;
 export type MaintenanceWindow = z.infer<typeof maintenanceWindow>;
