@@ -12,6 +12,8 @@ export const label = {
   server: `${group}/server`,
   /** The same, on the objects that Istio creates for its waypoint: policies that select the server's pods must not apply to them. */
   waypoint: `${group}/waypoint`,
+  /** On the pods of the operator, by the chart: they probe servers whose NetworkPolicy lists its clients. */
+  operator: `${group}/operator`,
   /** The namespace of that MlflowServer, on objects outside it. */
   serverNamespace: `${group}/server-namespace`,
   /** On the ConfigMap for clients in a workspace: the name of the MlflowServer, which is in another namespace. */

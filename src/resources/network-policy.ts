@@ -50,7 +50,9 @@ function ingress({ network, mesh, servingPort, name }: ServerModel): IngressRule
   const { from, operatorNamespace } = network;
   const ports = tcp(servingPort, hbonePort);
   if (from === undefined) return [{ ports }];
-  const operator = operatorNamespace === undefined ? [] : [{ ports, from: [inNamespace(operatorNamespace)] }];
+  const probing = { podSelector: { matchLabels: { [label.operator]: "true" } } };
+  const operator =
+    operatorNamespace === undefined ? [] : [{ ports, from: [{ ...inNamespace(operatorNamespace), ...probing }] }];
   const probes = { ports: tcp(servingPort), from: [{ ipBlock: { cidr: ambientProbes } }] };
   const named = [...(from.length === 0 ? [] : [{ ports, from: [...from] }]), ...operator];
   if (mesh.mode === "Sidecar") return named;

@@ -44,7 +44,12 @@ describe("ingress", () => {
       networkPolicy(probed)?.spec?.ingress?.map(({ from: clients }) => clients),
       [
         from,
-        [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "mlflow-operator" } } }],
+        [
+          {
+            namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "mlflow-operator" } },
+            podSelector: { matchLabels: { "mlflow-operator.dev/operator": "true" } },
+          },
+        ],
         [{ ipBlock: { cidr: "169.254.7.127/32" } }],
       ],
       "the operator probes the server",

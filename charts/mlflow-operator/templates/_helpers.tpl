@@ -20,6 +20,7 @@
 
 {{- define "mlflow-operator.podLabels" -}}
 {{- include "mlflow-operator.mergedLabels" (list . (merge (dict) .Values.podLabels .Values.commonLabels)) }}
+mlflow-operator.dev/operator: "true"
 {{- end }}
 
 {{- /* Never app.kubernetes.io/managed-by: mlflow-operator, with which the operator labels its own objects. */}}
