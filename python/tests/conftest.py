@@ -13,6 +13,8 @@ IMPORT = re.compile(
 INDIRECT = {
     "mlflow_kubernetes_plugins": ["middleware/test_kubernetes_identity.py"],
     "mlflow": [
+        "migration/test_backup.py",
+        "migration/test_backup_postgresql.py",
         "migration/test_check_artifacts.py",
         "migration/test_postgresql.py",
         "migration/test_sqlite.py",

@@ -1,4 +1,5 @@
 import { serverAnnotations } from "../../src/api/annotations.ts";
+import { backupSchema } from "../../src/api/backup.ts";
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { type EventRow, eventReasons } from "../../src/api/event-reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
@@ -54,6 +55,7 @@ export function reference(): string {
       Object.entries(serverAnnotations).map(([name, { value, effect }]) => [code(name), value, effect]),
     ),
     ...accessSections(),
+    ...backupSections(),
     ...conditionSections(serverConditions),
     "## Events",
     "",
@@ -140,6 +142,18 @@ function accessSections(): string[] {
     ...section("MlflowWorkspaceAccess: spec", fieldsBelow(spec), [head, described(spec)]),
     ...validationRules([{ path: "", schema: spec, required: true }, ...fieldsBelow(spec)]),
     ...section("MlflowWorkspaceAccess: status", fieldsBelow(status), [described(status)]),
+  ];
+}
+
+function backupSections(): string[] {
+  const schema = backupSchema();
+  const spec = schema.properties?.["spec"] ?? { type: "object" };
+  const status = schema.properties?.["status"] ?? { type: "object" };
+  const head = `${described(schema)} Short name \`mlfb\`, category \`mlops\`. See [backup](backup.md).`;
+  return [
+    ...section("MlflowBackup: spec", fieldsBelow(spec), [head, described(spec)]),
+    ...validationRules([{ path: "", schema: spec, required: true }, ...fieldsBelow(spec)]),
+    ...section("MlflowBackup: status", fieldsBelow(status), [described(status)]),
   ];
 }
 

@@ -30,10 +30,14 @@ const shownAs: Readonly<Record<string, { readonly displayName: string; readonly 
     displayName: "Access to a workspace",
     description: "A role in the workspace of a namespace, granted to users, groups and ServiceAccounts.",
   },
+  MlflowBackup: {
+    displayName: "Backup of an MLflow server",
+    description: "One backup of an MLflow server, to a volume or a bucket.",
+  },
 };
 
 /** Examples that OperatorHub shows, one for each kind. */
-const examples = ["examples/sqlite-quick-start.yaml", "examples/workspace-access.yaml"];
+const examples = ["examples/sqlite-quick-start.yaml", "examples/workspace-access.yaml", "examples/backup.yaml"];
 
 /** The files of the bundle for the Operator Lifecycle Manager, by path in the bundle. */
 export async function bundleFiles(release: Release, created: Date): Promise<Readonly<Record<string, string>>> {

@@ -49,6 +49,7 @@ export default withMermaid(
             ["GitOps", "gitops"],
             ["Operations", "operations"],
             ["Monitoring", "monitoring"],
+            ["Backup", "backup"],
             ["Troubleshooting", "troubleshooting"],
             ["Security", "security"],
             ["Migrating from Helm charts", "migrating-from-helm"],

@@ -2,7 +2,7 @@ import type { Reason } from "./reasons.ts";
 
 /** One step in the lifecycle of an object, which the operator records as an Event. */
 export interface EventRow {
-  readonly kind: "MlflowServer" | "MlflowWorkspaceAccess";
+  readonly kind: "MlflowServer" | "MlflowWorkspaceAccess" | "MlflowBackup";
   readonly type: "Normal" | "Warning";
   /** What the operator did or tried, in UpperCamelCase. */
   readonly action: EventAction;
@@ -10,7 +10,16 @@ export interface EventRow {
   readonly meaning: string;
 }
 
-export type EventAction = "Reconcile" | "Migrate" | "RollOut" | "Hibernate" | "Pause" | "Upgrade" | "Probe" | "Grant";
+export type EventAction =
+  | "Reconcile"
+  | "Migrate"
+  | "RollOut"
+  | "Hibernate"
+  | "Pause"
+  | "Upgrade"
+  | "Probe"
+  | "Grant"
+  | "BackUp";
 
 /**
  * Reasons of lifecycle Events: stable, as those of conditions. Every other Event is a Warning with the reason of the condition
@@ -153,6 +162,18 @@ export const eventReasons = {
     action: "Grant",
     meaning:
       "The grant is no longer in force: the server was deleted or does not serve the namespace, or the namespace is no longer labeled as a workspace. The deletion of a MlflowWorkspaceAccess is not recorded.",
+  },
+  BackupStarted: {
+    kind: "MlflowBackup",
+    type: "Normal",
+    action: "BackUp",
+    meaning: "A Job that writes the backup was created.",
+  },
+  BackupCompleted: {
+    kind: "MlflowBackup",
+    type: "Normal",
+    action: "BackUp",
+    meaning: "The backup is complete.",
   },
 } as const satisfies Record<string, EventRow>;
 

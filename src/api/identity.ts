@@ -2,7 +2,9 @@ import { apiVersion } from "./server.ts";
 import { mostSimilar } from "./similar.ts";
 import { isObject } from "./structure.ts";
 
-const ownKinds = ["MlflowServer", "MlflowWorkspaceAccess"] as const;
+const ownKinds = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"] as const;
+
+const listedKinds = `${ownKinds.slice(0, -1).join(", ")} and ${ownKinds.at(-1)}`;
 
 export type OwnKind = (typeof ownKinds)[number];
 
@@ -28,7 +30,7 @@ export function identityOf(document: unknown): Identity | "other" | { readonly p
   const likely = own ?? mostSimilar(kind.replace(/s$/, ""), ownKinds);
   if (likely === undefined || (own === undefined && !isOwnGroup && kind.toLowerCase() !== likely.toLowerCase())) {
     if (!isOwnGroup) return "other";
-    return { problem: `kind: ${kind} is unknown in ${version}: the kinds are ${ownKinds.join(" and ")}` };
+    return { problem: `kind: ${kind} is unknown in ${version}: the kinds are ${listedKinds}` };
   }
   const kindProblem =
     own === undefined ? [{ field: "kind", text: `kind: ${kind} is unknown: write kind: ${likely}` }] : [];
@@ -45,7 +47,8 @@ export function identityOf(document: unknown): Identity | "other" | { readonly p
 }
 
 function likelyKind({ spec }: Record<string, unknown>): OwnKind {
-  return isObject(spec) && "serverRef" in spec ? "MlflowWorkspaceAccess" : "MlflowServer";
+  if (!isObject(spec) || !("serverRef" in spec)) return "MlflowServer";
+  return "destination" in spec ? "MlflowBackup" : "MlflowWorkspaceAccess";
 }
 
 /** A document with neither: a spec that begins with its fields, or values of a Helm chart. */

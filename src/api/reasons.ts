@@ -474,6 +474,65 @@ export const reasons = {
     meaning: "No pod has become ready for ten minutes.",
     remedy: "Check the pods with the command in the message.",
   },
+  BackupCompleted: { meaning: "The backup is complete.", remedy: "" },
+  BackupRunning: { meaning: "A Job writes the backup.", remedy: "" },
+  BackupWaiting: {
+    meaning: "Another backup of the server, or a migration, has to end first.",
+    remedy: "",
+  },
+  ServerNotFound: {
+    meaning: "The MlflowServer that an MlflowBackup names does not exist.",
+    remedy: "Create the server, or create a backup with another name in `serverRef`.",
+    isAwaited: true,
+  },
+  BackupFailed: {
+    meaning: "The backup failed for an unknown reason.",
+    remedy: "Read the log of the Job, and create another `MlflowBackup`.",
+  },
+  BackupInterrupted: {
+    meaning: "The Job of the backup was deleted, or its pod was evicted, before it completed.",
+    remedy: "Create another `MlflowBackup`.",
+  },
+  BackupToolMissing: {
+    meaning: "The MLflow image does not contain the program that dumps the database.",
+    remedy: "Use the project's image, or add `pg_dump` or `mariadb-dump` to yours.",
+  },
+  BackupToolOutdated: {
+    meaning: "The program that dumps the database is older than the database server.",
+    remedy: "Use an image with a newer client.",
+  },
+  ArtifactsUnreadable: {
+    meaning: "The artifacts on the server's volume cannot be read completely.",
+    remedy: "Check the volume and the owner of the files, and create another `MlflowBackup`.",
+  },
+  BackupDestinationReadOnly: {
+    meaning: "The volume or bucket of a backup is not writable.",
+    remedy: "Grant the permission to write, and create another `MlflowBackup`.",
+  },
+  BackupDestinationFull: {
+    meaning: "The volume or bucket of a backup has no space left.",
+    remedy: "Enlarge it or delete old backups, and create another `MlflowBackup`.",
+  },
+  BackupDestinationNotFound: {
+    meaning: "The bucket, or the folder of the volume, of a backup does not exist.",
+    remedy: "Create it, and create another `MlflowBackup`.",
+  },
+  BackupDestinationAuthenticationFailed: {
+    meaning: "The bucket of a backup rejects the credentials.",
+    remedy: "Correct the Secret, and create another `MlflowBackup`.",
+  },
+  BackupDestinationUnreachable: {
+    meaning: "The bucket of a backup is unreachable.",
+    remedy: "Check `endpointURL`, region, DNS, network policies and firewalls, and create another `MlflowBackup`.",
+  },
+  BackupDestinationTLSVerificationFailed: {
+    meaning: "The certificate of the bucket's endpoint cannot be verified.",
+    remedy: "Set `destination.s3.ca` to its CA, and create another `MlflowBackup`.",
+  },
+  BackupDestinationRejected: {
+    meaning: "The volume or bucket of a backup rejects a write for another reason.",
+    remedy: "Read the message, and create another `MlflowBackup`.",
+  },
 } as const satisfies Record<string, ReasonRow>;
 
 export type Reason = keyof typeof reasons;

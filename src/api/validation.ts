@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { backupSchema, type MlflowBackup } from "./backup.ts";
+import { mlflowBackupSpec } from "./backup-spec.ts";
 import type { FieldProblem } from "./field-problem.ts";
 import { resourceSchema } from "./resource-schema.ts";
 import { ruleProblems } from "./rule-problems.ts";
@@ -20,6 +22,9 @@ interface Rejection {
 
 /** A valid MlflowServer, or its problems. */
 export type Validation = { readonly server: MlflowServer } | Rejection;
+
+/** A valid MlflowBackup, or its problems. */
+export type BackupValidation = { readonly backup: MlflowBackup } | Rejection;
 
 /** A valid MlflowWorkspaceAccess, or its problems. */
 export type AccessValidation = { readonly access: MlflowWorkspaceAccess } | Rejection;
@@ -49,8 +54,10 @@ function identity<K extends string>(kind: K, noun: string) {
 
 const serverIdentity = identity("MlflowServer", "server");
 const accessIdentity = identity("MlflowWorkspaceAccess", "access");
+const backupIdentity = identity("MlflowBackup", "backup");
 const serverSchema = resourceSchema();
 const accessSchema = workspaceAccessSchema();
+const schemaOfBackups = backupSchema();
 
 /**
  * Validates a document without a cluster, as the API server would validate its creation: the structure first, then,
@@ -74,6 +81,16 @@ export function validateAccess(given: unknown, namespace = "default"): AccessVal
   if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, accessSchema);
   const metadata = { namespace, ...parsed.data.metadata };
   return { access: { ...parsed.data, metadata, spec: mlflowWorkspaceAccessSpec.parse(document["spec"]) } };
+}
+
+/** {@link validate} for an MlflowBackup. */
+export function validateBackup(given: unknown, namespace = "default"): BackupValidation {
+  const document = withoutNulls(given);
+  const parsed = backupIdentity.safeParse(document);
+  const fields = problemsOf(document, parsed, schemaOfBackups);
+  if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, schemaOfBackups);
+  const metadata = { namespace, ...parsed.data.metadata };
+  return { backup: { ...parsed.data, metadata, spec: mlflowBackupSpec.parse(document["spec"]) } };
 }
 
 function rejection(fields: readonly FieldProblem[], schema: StructuralSchema): Rejection {

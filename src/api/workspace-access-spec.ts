@@ -1,25 +1,14 @@
 import { z } from "zod";
-import { longestServerName } from "../kube/names.ts";
 import { requiredRemedy } from "./fields/rule.ts";
+import { dnsLabel, serverName } from "./fields/server-name.ts";
 import { subjects } from "./fields/subjects.ts";
 import { text } from "./fields/text.ts";
 import { workspaceRole } from "./fields/workspace-grant.ts";
 
-const label = (description: string, maxLength: number, what: string, remedy: string) =>
-  text(description, maxLength, {
-    rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-    message: `must be the name of ${what}: lower case letters, digits and -, with a letter or digit at both ends`,
-  }).meta({ ...requiredRemedy(remedy) });
-
 const serverRef = z
   .strictObject({
-    namespace: label("Namespace of the MlflowServer.", 63, "a namespace", "write the namespace of the MlflowServer"),
-    name: label(
-      "Name of the MlflowServer.",
-      longestServerName,
-      "an MlflowServer",
-      "write the name of the MlflowServer",
-    ),
+    namespace: dnsLabel("Namespace of the MlflowServer.", 63, "a namespace", "write the namespace of the MlflowServer"),
+    name: serverName,
   })
   .meta({
     description: "The MlflowServer whose workspace this namespace is. Example: {namespace: mlflow, name: tracking}.",

@@ -1,8 +1,9 @@
+import type { MlflowBackup } from "../api/backup.ts";
 import { identityOf } from "../api/identity.ts";
 import { problemTexts } from "../api/problem-text.ts";
 import { apiVersion, type MlflowServer } from "../api/server.ts";
 import { isObject } from "../api/structure.ts";
-import { validate, validateAccess } from "../api/validation.ts";
+import { validate, validateAccess, validateBackup } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import type { Streams } from "./context.ts";
@@ -30,11 +31,12 @@ export interface DocumentProblem {
 export interface Documents {
   readonly servers: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
+  readonly backups: readonly MlflowBackup[];
   readonly namespaces: readonly Namespace[];
   readonly problems: readonly DocumentProblem[];
   /** The file and line of each server and access. */
   readonly locations: ReadonlyMap<MlflowServer | MlflowWorkspaceAccess, string>;
-  /** The number of MlflowServers and MlflowWorkspaceAccesses, valid or not. */
+  /** The number of objects of this operator, valid or not. */
   readonly found: number;
   /** The number of other documents. */
   readonly skipped: number;
@@ -48,6 +50,7 @@ export async function readDocuments(
 ): Promise<Documents> {
   const servers: MlflowServer[] = [];
   const accesses: MlflowWorkspaceAccess[] = [];
+  const backups: MlflowBackup[] = [];
   const namespaces: Namespace[] = [];
   const problems: DocumentProblem[] = [];
   const locations = new Map<MlflowServer | MlflowWorkspaceAccess, string>();
@@ -87,8 +90,7 @@ export async function readDocuments(
         continue;
       }
       const corrected = { ...(isObject(document) && document), apiVersion, kind };
-      const result =
-        kind === "MlflowServer" ? validate(corrected, options.namespace) : validateAccess(corrected, options.namespace);
+      const result = validators[kind](corrected, options.namespace);
       const sourceText = (path: string) => textOfField(position, path);
       const rejected = "fields" in result ? problemTexts(result.fields, { ...result, document, sourceText }) : [];
       const located = [...identity.problems, ...rejected].map(({ field, text }) => ({
@@ -108,13 +110,16 @@ export async function readDocuments(
         locations.set(result.access, location);
         accesses.push(result.access);
       }
+      if ("backup" in result) backups.push(result.backup);
     }
   }
-  return { servers, accesses, namespaces, problems, locations, found, skipped };
+  return { servers, accesses, backups, namespaces, problems, locations, found, skipped };
 }
 
+const validators = { MlflowServer: validate, MlflowWorkspaceAccess: validateAccess, MlflowBackup: validateBackup };
+
 /** Matches a file for this operator. */
-const ownText = /^kind: *ml-?flow-?(server|workspaceaccess)\b/im;
+const ownText = /^kind: *ml-?flow-?(server|workspaceaccess|backup)\b/im;
 
 /** {@link readDocuments}, with the problems on stderr. */
 export async function documentsOf(

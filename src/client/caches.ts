@@ -1,3 +1,4 @@
+import type { MlflowBackup } from "../api/backup.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { type ApiClient, find } from "../kube/client/api-client.ts";
@@ -10,6 +11,7 @@ import { isKind, type Kind, kinds, kindsWith, resourcePath, rowOf } from "../kub
 import type { ConfigMap, Deployment, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
+import { isOfBackup } from "../model/names.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 import { needsKind } from "../reconcile/unconfirmed-kind.ts";
 import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
@@ -43,8 +45,12 @@ export interface Caches {
   server(key: Key): MlflowServer | undefined;
   /** The Deployment with this name, if it has the label of the operator. */
   deployment(key: Key): Deployment | undefined;
-  /** The objects with the labels of the operator and of this server. */
+  /** The objects with the labels of the operator and of this server, except those of backups. */
   owned(key: Key): Owned[];
+  /** The MlflowBackups of this server, which need not exist. */
+  backups(key: Key): MlflowBackup[];
+  /** The Jobs of backups of this server, and their pods. */
+  backupObjects(key: Key): Owned[];
   /**
    * Reads the content of objects of this server that are older than it, such as the Secrets of a deleted server with the same
    * name. Must run before a reconciliation, which would otherwise see empty objects. Throws the errors of the requests.
@@ -67,6 +73,8 @@ export interface Caches {
   reported(server: MlflowServer): void;
   /** The same for the status of an MlflowWorkspaceAccess. */
   reportedAccess(access: MlflowWorkspaceAccess): void;
+  /** The same for the status of an MlflowBackup. */
+  reportedBackup(backup: MlflowBackup): void;
   /** The same for the response to a write of an owned object. */
   wrote(object: Owned, created: boolean): void;
   /** Removes an object that the operator has deleted. */
@@ -93,6 +101,7 @@ export function caches(options: CachesOptions): Caches {
   const servers = new Map<string, Store<MlflowServer>>();
   const kept = new Map<string, Store<Owned>>();
   const others = new Map<string, readonly OtherResources[]>();
+  const backups = new Map<string, Store<MlflowBackup>>();
   const addresses = hostIndex(onServer);
   const workspaces = workspaceCache({
     servers: (namespace) => serversOf(namespace)?.indexed(namespaceEntry(namespace)) ?? [],
@@ -119,7 +128,7 @@ export function caches(options: CachesOptions): Caches {
     const labelSelector = selector === undefined ? {} : { labelSelector: selector };
     const isPartial = kind === "Namespace" || which === "referenced ";
     const isMetadataOnly = isPartial ? { isMetadataOnly: true as const } : {};
-    const isOwn = kind === "MlflowServer" || kind === "MlflowWorkspaceAccess";
+    const isOwn = kind === "MlflowServer" || kind === "MlflowWorkspaceAccess" || kind === "MlflowBackup";
     const resource = {
       name,
       path: resourcePath(kind, scope),
@@ -275,6 +284,12 @@ export function caches(options: CachesOptions): Caches {
       const handler = mapping(ofKind, (object) => cachedObject(object, isServer));
       start(kind, scope, { ...handler, ...(rowOf(kind).isOptional && { relisted }) }, managedSelector);
     }
+    const ofBackups = new Store<MlflowBackup>(
+      (_change, { metadata: { namespace }, spec }) => onServer({ namespace, name: spec.serverRef.name }),
+      { indexesOf: byNamespace, isCustom: true },
+    );
+    backups.set(scope ?? "", ofBackups);
+    start("MlflowBackup", scope, ofBackups);
     // Only objects without the label of the operator, so that no object is in two watches.
     const notManaged = `${label.managedBy}!=${manager}`;
     start("Secret", scope, secrets, notManaged, "referenced ");
@@ -308,7 +323,10 @@ export function caches(options: CachesOptions): Caches {
   }
   const first = [...watches.values()].map(({ synced }) => synced);
 
-  const owned = (key: Key) => keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.indexed(serverEntry(key)) ?? []);
+  const labelled = (key: Key) =>
+    keptKinds.flatMap((kind) => keptOf(kind, key.namespace)?.indexed(serverEntry(key)) ?? []);
+  const owned = (key: Key) => labelled(key).filter((object) => !isOfBackup(object, key.name));
+  const backupsOf = (namespace: string | undefined) => backups.get(scopeOf(namespace) ?? "");
 
   const states = () => Object.fromEntries([...watches].map(([name, watch]) => [name, watch.state()]));
 
@@ -322,9 +340,17 @@ export function caches(options: CachesOptions): Caches {
       return found?.kind === "Deployment" ? found : undefined;
     },
     owned,
+    backups: ({ namespace, name }) =>
+      (backupsOf(namespace)?.indexed(namespaceEntry(namespace)) ?? []).filter(
+        ({ spec }) => spec.serverRef.name === name,
+      ),
+    backupObjects: (key) =>
+      (["Job", "Pod"] as const).flatMap((kind) =>
+        (keptOf(kind, key.namespace)?.indexed(serverEntry(key)) ?? []).filter((object) => isOfBackup(object, key.name)),
+      ),
     completed: async (key) => {
       if (!isServer(key)) return;
-      for (const object of owned(key)) {
+      for (const object of labelled(key)) {
         if (object.omitted !== "unexpected" || !isExpected(object, isServer)) continue;
         const { kind, metadata } = object;
         if (!isKind(kind)) continue;
@@ -357,6 +383,7 @@ export function caches(options: CachesOptions): Caches {
       noted(answer, before);
     },
     reportedAccess: (access) => workspaces.accesses.wrote(trimmed(access), false),
+    reportedBackup: (backup) => backupsOf(backup.metadata.namespace)?.wrote(trimmed(backup), false),
     wrote: (object, created) => {
       // The watch does not select it, so it would never be removed from the cache.
       if (object.metadata.labels?.[label.managedBy] !== manager) return;
@@ -388,6 +415,7 @@ export function caches(options: CachesOptions): Caches {
 function matters(kind: Kind, spec: MlflowServer["spec"]): boolean {
   const { isOptional, roles } = rowOf(kind);
   if (isOptional) return needsKind(spec, kind);
+  if (roles.includes("requesting")) return false;
   const isOfWorkspaces = roles.some((role) => role === "optingIn" || role === "granting" || role === "granted");
   return !isOfWorkspaces || spec.workspaces !== undefined || (kind === "Namespace" && needsOptIn(spec));
 }

@@ -126,6 +126,8 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         servers: cache.servers,
         deployment: cache.deployment,
         owned: cache.owned,
+        backups: cache.backups,
+        backupObjects: cache.backupObjects,
         optedInNamespaces: cache.optedInNamespaces,
         granted: cache.granted,
         workspaces: (server) => options.summaries?.(server),

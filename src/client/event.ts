@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
-import { apiVersion, type MlflowServer } from "../api/server.ts";
-import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
+import type { CustomResource } from "../api/custom-resource.ts";
+import { apiVersion } from "../api/server.ts";
 import { kinds } from "../kube/kinds.ts";
 import { manager } from "../kube/names.ts";
 import type { ReportedEvent } from "../reconcile/cluster.ts";
@@ -10,7 +10,7 @@ const longestNote = 1024;
 
 /** Returns an Event of events.k8s.io/v1 about an object. `instance` is the name of the pod of this operator. */
 export function event(
-  { kind, metadata: of }: Pick<MlflowServer | MlflowWorkspaceAccess, "kind" | "metadata">,
+  { kind, metadata: of }: Pick<CustomResource, "kind" | "metadata">,
   reported: ReportedEvent,
   instance: string,
   now: Date,

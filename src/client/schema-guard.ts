@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
+import type { CustomResource } from "../api/custom-resource.ts";
 import { ownSchemas } from "../api/known-fields.ts";
 import { type Skew, skewOf } from "../api/schema-skew.ts";
-import { apiVersion, type MlflowServer } from "../api/server.ts";
+import { apiVersion } from "../api/server.ts";
 import type { StructuralSchema } from "../api/structural-schema.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
-import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { ApiClient } from "../kube/client/api-client.ts";
 import { isApiError } from "../kube/errors.ts";
 import { group } from "../kube/names.ts";
@@ -127,7 +127,7 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
   };
 }
 
-const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess"];
+const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"];
 
 /** Name in the OpenAPI document: the reversed group, version and kind. */
 function schemaName(kind: KnownKind): string {
@@ -144,14 +144,15 @@ const checked = new WeakMap<object, readonly string[]>();
  */
 export async function violations(
   kind: KnownKind,
-  { metadata, spec }: Pick<MlflowServer | MlflowWorkspaceAccess, "metadata" | "spec">,
+  { metadata, spec }: Pick<CustomResource, "metadata" | "spec">,
 ): Promise<readonly string[]> {
   const before = checked.get(spec);
   if (before !== undefined) return before;
-  const { validate, validateAccess } = await import("../api/validation.ts");
+  const { validate, validateAccess, validateBackup } = await import("../api/validation.ts");
   const { apiVersion } = await import("../api/server.ts");
   const document = { apiVersion, kind, metadata: { name: metadata.name }, spec };
-  const result = kind === "MlflowServer" ? validate(document) : validateAccess(document);
+  const validators = { MlflowServer: validate, MlflowWorkspaceAccess: validateAccess, MlflowBackup: validateBackup };
+  const result = validators[kind](document);
   const found = "problems" in result ? result.problems.map((problem) => problem.slice(0, 200)) : [];
   checked.set(spec, found);
   return found;

@@ -28,6 +28,7 @@ export function trimmed<T extends KubeObject>(object: T): T {
       return ofWorkspaces(object);
     case "MlflowServer":
     case "MlflowWorkspaceAccess":
+    case "MlflowBackup":
       return interned({
         ...object,
         metadata: customResourceMeta(object.metadata),
@@ -184,12 +185,12 @@ export function sizeOf(value: unknown, most = Number.POSITIVE_INFINITY): number 
 }
 
 /**
- * Returns paths in the spec of an MlflowServer or MlflowWorkspaceAccess that a field manager owns but the spec does not have. The API server
+ * Returns paths in the spec of an object of this operator that a field manager owns but the spec does not have. The API server
  * prunes fields on reading that the CustomResourceDefinition does not have, while `metadata.managedFields`
  * still lists them, even after a later write has removed them.
  */
 function prunedFields(object: KubeObject): string[] {
-  if (object.kind !== "MlflowServer" && object.kind !== "MlflowWorkspaceAccess") return [];
+  if (!["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"].includes(object.kind)) return [];
   const spec = "spec" in object ? object.spec : undefined;
   const found = (object.metadata.managedFields ?? []).flatMap((entry) => {
     const fields = "fieldsV1" in entry ? entry.fieldsV1 : undefined;

@@ -1,5 +1,5 @@
+import type { CustomResource } from "../api/custom-resource.ts";
 import type { MlflowServer } from "../api/server.ts";
-import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { type ApiClient, find } from "../kube/client/api-client.ts";
 import {
   type JsonPatchStep,
@@ -38,13 +38,14 @@ export type Writer = Pick<
   | "removeFinalizer"
   | "record"
   | "report"
+  | "reportBackup"
   | "recordEvent"
 > &
   Pick<WorkspaceCluster, "reportAccess">;
 
 export interface WriterOptions {
   readonly client: ApiClient;
-  readonly caches: Pick<Caches, "wrote" | "removed" | "reported" | "reportedAccess">;
+  readonly caches: Pick<Caches, "wrote" | "removed" | "reported" | "reportedAccess" | "reportedBackup">;
   /** Name of the operator's pod, for Events. */
   readonly instance: string;
   /** Called if an Event could not be created, which has no other effect. */
@@ -86,7 +87,7 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
    * Replaces the whole status; a merge patch would keep omitted fields. Fails with a conflict if the object has changed since it was
    * read: the response to an earlier write may have been lost, or another operator may have written.
    */
-  function statusPatched<T extends MlflowServer | MlflowWorkspaceAccess>(object: T, status: T["status"]): Promise<T> {
+  function statusPatched<T extends CustomResource>(object: T, status: T["status"]): Promise<T> {
     const { uid } = object.metadata;
     const steps: JsonPatchStep[] = [
       { op: "test", path: "/metadata/uid", value: uid },
@@ -211,6 +212,8 @@ export function writer({ client, caches, instance, onEventWriteError, onMutatedB
     },
 
     reportAccess: async (access, status) => caches.reportedAccess(await statusPatched(access, status)),
+
+    reportBackup: async (backup, status) => caches.reportedBackup(await statusPatched(backup, status)),
 
     startingUpgrades: () => starting,
 

@@ -18,6 +18,7 @@ export type RoleVerb = Verb | "bind";
  * - `optingIn`: opts in as a workspace by a label; watched by that label, read only;
  * - `granting`: grants roles in its namespace, which is a workspace;
  * - `granted`: written by the operator in workspaces; watched completely, by the operator's label;
+ * - `requesting`: requests an operation on a server of its namespace, such as a backup;
  * - `runtime`: needed by the process itself, such as the Lease.
  * A kind can have several roles: Secrets of the operator are owned, those of users are referenced.
  */
@@ -30,6 +31,7 @@ export type Role =
   | "optingIn"
   | "granting"
   | "granted"
+  | "requesting"
   | "runtime";
 
 export interface KindRow {
@@ -137,6 +139,13 @@ export const kinds = {
     roles: ["granting"],
     verbs: ["list", "watch"],
     scope: "Everywhere",
+    subresources: { status: ["patch"] },
+  },
+  MlflowBackup: {
+    apiVersion: "mlflow-operator.dev/v1alpha1",
+    plural: "mlflowbackups",
+    roles: ["requesting"],
+    verbs: ["list", "watch"],
     subresources: { status: ["patch"] },
   },
   // "get" loads a pod whose event arrived before the event of its server.

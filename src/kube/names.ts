@@ -20,7 +20,7 @@ export const label = {
   clientOf: `${group}/client-of`,
   /** On a Namespace, set by its administrators: the namespace whose servers can use it as a workspace. */
   workspaceOf: `${group}/workspace-of`,
-  /** The component of a pod: `server`, `migration`, `preflight` or `traces`. */
+  /** The component of a pod: `server`, `migration`, `preflight`, `traces`, `garbage-collection` or `backup`. */
   component: "app.kubernetes.io/component",
   application: "app.kubernetes.io/name",
   version: "app.kubernetes.io/version",

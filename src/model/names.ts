@@ -38,11 +38,15 @@ export const objectNames = {
   client: "mlflow-client",
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
   preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
+  backupJob: (server: string, hash: string) => `${server}-backup-${hash}`,
 } as const;
 
-/** The names of the objects of one server, except those of a migration or in a workspace. */
+/** The names of the objects of one server, except those of a migration, of a backup or in a workspace. */
 export type Names = Readonly<
-  Record<Exclude<keyof typeof objectNames, "roleBinding" | "client" | "migrationJob" | "preflightJob">, string>
+  Record<
+    Exclude<keyof typeof objectNames, "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob">,
+    string
+  >
 >;
 
 /** Returns the names of the objects of a server. */
@@ -118,7 +122,8 @@ export function listenerUrl({ metadata }: MlflowServer): string {
 
 /** Returns the names of the objects in the server's namespace, except Jobs and pods. */
 function ownNames(server: string): ReadonlySet<string> {
-  const { clusterRoleBinding, reviewerBinding, roleBinding, migrationJob, preflightJob, client, ...own } = objectNames;
+  const { clusterRoleBinding, reviewerBinding, roleBinding, migrationJob, preflightJob, backupJob, client, ...own } =
+    objectNames;
   return new Set(Object.values(own).map((nameOf) => nameOf(server)));
 }
 
@@ -131,7 +136,9 @@ export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, 
     case "Pod":
       return true;
     case "Job":
-      return [objectNames.migrationJob, objectNames.preflightJob].some((nameOf) => name.startsWith(nameOf(server, "")));
+      return [objectNames.migrationJob, objectNames.preflightJob, objectNames.backupJob].some((nameOf) =>
+        name.startsWith(nameOf(server, "")),
+      );
     case "ClusterRoleBinding":
       return (
         name === objectNames.clusterRoleBinding(namespace, server) ||
@@ -141,6 +148,11 @@ export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, 
       if (latest?.server !== server) latest = { server, names: ownNames(server) };
       return latest.names.has(name);
   }
+}
+
+/** Whether an object is a Job of an MlflowBackup of this server, or a pod of such a Job. They belong to the MlflowBackup. */
+export function isOfBackup({ kind, metadata: { name } }: KubeObject, server: string): boolean {
+  return (kind === "Job" || kind === "Pod") && name.startsWith(objectNames.backupJob(server, ""));
 }
 
 /** Whether an object is the ConfigMap for clients in a workspace, by its name and label. */

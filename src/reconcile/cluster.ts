@@ -1,9 +1,10 @@
+import type { MlflowBackup, MlflowBackupStatus } from "../api/backup.ts";
+import type { CustomResource } from "../api/custom-resource.ts";
 import type { EventAction, EventReason } from "../api/event-reasons.ts";
 import type { Skew } from "../api/schema-skew.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { MigrationRecord } from "../api/status.ts";
 import type { KnownKind } from "../api/unsupported-fields.ts";
-import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Condition } from "../kube/conditions.ts";
 import type { Kind } from "../kube/kinds.ts";
 import type { ConfigMap, Deployment, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
@@ -57,8 +58,14 @@ export interface Cluster {
   /** Servers, as `namespace/name`, with a {@link startUpgrade} request that has no response yet. */
   startingUpgrades(): ReadonlySet<string>;
 
-  /** Objects in all namespaces with the operator's label and the name of this server: applied objects and their pods. */
+  /** Objects in all namespaces with the operator's label and the name of this server: applied objects and their pods, except those of backups. */
   owned(key: Key): readonly Owned[];
+
+  /** The MlflowBackups that name this server, which need not exist. */
+  backups(key: Key): readonly MlflowBackup[];
+
+  /** The Jobs of backups of this server, and their pods. */
+  backupObjects(key: Key): readonly Owned[];
 
   /** The namespaces that are labeled as workspaces of servers in this namespace. */
   optedInNamespaces(namespace: string): readonly Namespace[];
@@ -103,10 +110,7 @@ export interface Cluster {
   skew(kind: KnownKind): Promise<Skew>;
 
   /** The fields of an object that the operator's own CustomResourceDefinition would reject. */
-  violations(
-    kind: KnownKind,
-    object: Pick<MlflowServer | MlflowWorkspaceAccess, "metadata" | "spec">,
-  ): Promise<readonly string[]>;
+  violations(kind: KnownKind, object: Pick<CustomResource, "metadata" | "spec">): Promise<readonly string[]>;
 
   /** Seconds for which this process has seen an object without fields that its managers own. */
   secondsPruned(object: KubeObject): number;
@@ -169,6 +173,9 @@ export interface Cluster {
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;
 
+  /** Replaces the status of the backup. */
+  reportBackup(backup: MlflowBackup, status: MlflowBackupStatus): Promise<void>;
+
   /** Records an Event about the object. A failure must not fail the reconciliation. */
-  recordEvent(object: MlflowServer | MlflowWorkspaceAccess, event: ReportedEvent): Promise<void>;
+  recordEvent(object: CustomResource, event: ReportedEvent): Promise<void>;
 }

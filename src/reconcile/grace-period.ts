@@ -1,6 +1,5 @@
+import type { CustomResource } from "../api/custom-resource.ts";
 import { isAwaited, type Reason } from "../api/reasons.ts";
-import type { MlflowServer } from "../api/server.ts";
-import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Installation } from "../model/inputs.ts";
 import type { ObservedState } from "./observed-state.ts";
 import type { Outcome } from "./outcome.ts";
@@ -9,7 +8,7 @@ import type { Outcome } from "./outcome.ts";
 export const defaultGracePeriodSeconds = 120;
 
 /** An object with the observed generation and its time in the status. */
-type Observed = Pick<MlflowServer | MlflowWorkspaceAccess, "metadata" | "status">;
+type Observed = Pick<CustomResource, "metadata" | "status">;
 
 /** The time at which the operator first reported this generation, or now. The status keeps it across restarts. */
 export function observedSince({ metadata, status }: Observed, now: Date): Date {

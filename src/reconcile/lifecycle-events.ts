@@ -1,3 +1,4 @@
+import type { MlflowBackupStatus } from "../api/backup.ts";
 import { type EventAction, eventReasons, isMigrationFailure, type LifecycleReason } from "../api/event-reasons.ts";
 import { isReason } from "../api/reasons.ts";
 import type { MlflowServerStatus } from "../api/server.ts";
@@ -5,7 +6,7 @@ import type { MlflowWorkspaceAccessStatus } from "../api/workspace-access.ts";
 import type { Condition } from "../kube/conditions.ts";
 import type { ReportedEvent } from "./cluster.ts";
 
-type Status = Pick<MlflowServerStatus | MlflowWorkspaceAccessStatus, "conditions">;
+type Status = Pick<MlflowServerStatus | MlflowWorkspaceAccessStatus | MlflowBackupStatus, "conditions">;
 
 /**
  * The Events for a change of the status of an MlflowServer, in the order of the lifecycle. They depend on the two statuses only, so a
@@ -43,6 +44,17 @@ export function accessEvents(
   const isEnded = ready?.reason === "WorkspaceNotServed" || ready?.reason === "WorkspaceOptInMissing";
   if (wasInForce && isEnded) return [lifecycleEvent("Revoked", `${ready.reason}: ${ready.message}`)];
   return problemEvents(before, after, "Grant");
+}
+
+/** The Events for a change of the status of an MlflowBackup. */
+export function backupEvents(before: MlflowBackupStatus | undefined, after: MlflowBackupStatus): ReportedEvent[] {
+  const isStarted = after.startedAt !== undefined && before?.startedAt === undefined;
+  const isCompleted = after.phase === "Completed" && before?.phase !== "Completed";
+  return [
+    ...(isStarted ? [lifecycleEvent("BackupStarted", `Job/${after.job} writes the backup.`)] : []),
+    ...(isCompleted ? [lifecycleEvent("BackupCompleted", conditionIn(after, "Ready")?.message ?? "")] : []),
+    ...problemEvents(before, after, "BackUp"),
+  ];
 }
 
 function pauseEvents(before: Status | undefined, after: Status): ReportedEvent[] {

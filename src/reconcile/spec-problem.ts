@@ -1,6 +1,5 @@
-import type { MlflowServer } from "../api/server.ts";
+import type { CustomResource } from "../api/custom-resource.ts";
 import { type KnownKind, unsupportedFields } from "../api/unsupported-fields.ts";
-import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 
@@ -18,7 +17,7 @@ export interface SpecProblem {
 export const hiddenSeconds = 30;
 
 /** A custom resource of the operator, as the cache has it. */
-type Resource = Pick<MlflowServer | MlflowWorkspaceAccess, "apiVersion" | "kind" | "metadata" | "spec" | "pruned">;
+type Resource = Pick<CustomResource, "apiVersion" | "kind" | "metadata" | "spec" | "pruned">;
 
 /** The problem of a spec, or undefined if all its fields are present and supported. */
 export async function specProblem(

@@ -159,7 +159,7 @@ function databaseVariables({ database, authentication: { users } }: ServerModel)
 }
 
 /** Returns an affinity to the server's pods. */
-function nearServer({ owner, pod }: ServerModel): V1Affinity {
+export function nearServer({ owner, pod }: ServerModel): V1Affinity {
   const { affinity } = pod.scheduling;
   const near = {
     weight: 100,

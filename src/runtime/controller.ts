@@ -10,6 +10,7 @@ import { messageOf } from "../kube/errors.ts";
 import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
+import { reconcileBackups } from "../reconcile/backup/reconcile-backups.ts";
 import { type Failing, isPartial } from "../reconcile/failure-cause.ts";
 import type { SendProbe } from "../reconcile/probe.ts";
 import { type ReconcileResult, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
@@ -163,15 +164,19 @@ export function controller(options: ControllerOptions): Controller {
     const started = performance.now();
     const key = keyOf(server);
     if (!isSynced) return connection.reconcile(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
-    const result = await connection.reconcile(key, (cluster) =>
-      reconcile(cluster, key, installation, new Date(), failing),
-    );
+    const waits = await connection.reconcile(key, async (cluster) => {
+      // A backup is reported even if its server cannot be reconciled.
+      const [ofServer] = await Promise.allSettled([reconcile(cluster, key, installation, new Date(), failing)]);
+      if (ofServer.status === "fulfilled") recordResult(server, ofServer.value);
+      const ofBackups = await reconcileBackups(cluster, key, installation, new Date());
+      if (ofServer.status === "rejected") throw ofServer.reason;
+      return [ofServer.value?.againInSeconds, ofBackups].filter((seconds) => seconds !== undefined);
+    });
+    const againInSeconds = waits.length === 0 ? undefined : Math.min(...waits);
     const seconds = (performance.now() - started) / 1000;
     options.metrics().reconcileSeconds.observe({ controller: "mlflowserver" }, seconds);
-    const isRepeated = result?.againInSeconds !== undefined;
-    options.metrics().reconciled("mlflowserver", isRepeated ? "requeue_after" : "success");
-    recordResult(server, result);
-    return result?.againInSeconds;
+    options.metrics().reconciled("mlflowserver", againInSeconds === undefined ? "success" : "requeue_after");
+    return againInSeconds;
   }
 
   /** Enqueues the servers whose watch problem has changed. */

@@ -7,7 +7,7 @@ import { eventReasons } from "../../src/api/event-reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { isObject } from "../../src/api/structure.ts";
-import { validate, validateAccess } from "../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup } from "../../src/api/validation.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { kinds } from "../../src/kube/kinds.ts";
 import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
@@ -68,6 +68,10 @@ function problemsOf(document: unknown): readonly string[] {
   if (kind === "MlflowWorkspaceAccess") {
     const access = validateAccess(document);
     return "problems" in access ? access.problems : [];
+  }
+  if (kind === "MlflowBackup") {
+    const backup = validateBackup(document);
+    return "problems" in backup ? backup.problems : [];
   }
   const [first = ""] = Object.keys(document);
   if (otherKeys.includes(first)) return [];

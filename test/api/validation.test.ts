@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { backupSchema } from "../../src/api/backup.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
-import { validate, validateAccess } from "../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup } from "../../src/api/validation.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { access, rightAccesses, wrongAccesses } from "./accesses.ts";
+import { rightBackups, wrongBackups } from "./backups.ts";
 import { changed, type Document, fullest, rightDocuments, smallest } from "./documents.ts";
 import { isSaidOf, smuggled } from "./text-leaves.ts";
 import { wrongUpdates } from "./updates.ts";
@@ -122,6 +124,40 @@ describe("validation of a MlflowWorkspaceAccess without a cluster", () => {
 
   test("rejects an MlflowServer", () => {
     assert.deepEqual(problemsOfAccess(smallest), ["kind: must be MlflowWorkspaceAccess"]);
+  });
+});
+
+describe("validation of an MlflowBackup without a cluster", () => {
+  const problemsOfBackup = (document: unknown) => {
+    const result = validateBackup(document);
+    return "problems" in result ? result.problems : [];
+  };
+
+  test("accepts those with every field unchanged", () => {
+    for (const backup of Object.values(rightBackups))
+      assert.deepEqual(validateBackup(backup), {
+        backup: { ...backup, metadata: { name: "nightly", namespace: "default" } },
+      });
+  });
+
+  test("rejects every wrong one, with the remedy", () => {
+    for (const { title, document, field, says } of wrongBackups) {
+      const about = problemsOfBackup(document).filter((problem) =>
+        problem.startsWith(field === "" ? "unknown field" : `${field}: `),
+      );
+      assert.ok(
+        about.some((problem) => problem.includes(says)),
+        `${title}: ${problemsOfBackup(document).join("\n")}`,
+      );
+    }
+  });
+
+  test("rejects control characters in every text", () => {
+    for (const { path, document } of smuggled(Object.values(rightBackups), backupSchema()))
+      assert.ok(
+        problemsOfBackup(document).some((problem) => isSaidOf(problem, path)),
+        path,
+      );
   });
 });
 

@@ -321,6 +321,8 @@ describe("in any sequence of statuses", () => {
     Granted: () => false,
     Expired: () => false,
     Revoked: () => false,
+    BackupStarted: () => false,
+    BackupCompleted: () => false,
   };
 
   function is({ conditions }: MlflowServerStatus, type: string, status: string, reason?: string): boolean {

@@ -14,7 +14,9 @@ export type PodOutcome =
   | { readonly does: "nothing" }
   | { readonly does: "runs" }
   /** `injected`: an injected container, which continues to run. */
-  | { readonly does: "succeeds"; readonly injected?: string }
+  | { readonly does: "succeeds"; readonly injected?: string; readonly message?: string }
+  /** The container ends, and is not restarted: `restartPolicy: Never`. */
+  | { readonly does: "fails"; readonly exitCode: number; readonly reason?: string; readonly message?: string }
   | { readonly does: "waits"; readonly reason: string; readonly message: string }
   | { readonly does: "exits"; readonly exitCode: number; readonly reason?: string; readonly message?: string }
   | { readonly does: "cannot be scheduled"; readonly message: string };
@@ -22,9 +24,9 @@ export type PodOutcome =
 /** Jobs succeed and servers run. */
 export const healthy = (pod: Pod): PodOutcome => (isTask(pod) ? { does: "succeeds" } : { does: "runs" });
 
-/** Whether a pod belongs to a migration or to the checks before it. */
+/** Whether a pod belongs to a Job: a migration, the checks before it, or a backup. */
 function isTask({ metadata: { labels } }: Pod): boolean {
-  return labels?.[label.component] === "migration" || labels?.[label.component] === "preflight";
+  return ["migration", "preflight", "backup"].includes(labels?.[label.component] ?? "");
 }
 
 export interface Kubelet {
@@ -130,7 +132,7 @@ function statusOf(pod: Pod, outcome: Exclude<PodOutcome, { does: "nothing" }>): 
   const container = pod.spec?.containers[0];
   const injected = outcome.does === "succeeds" ? outcome.injected : undefined;
   const ended = injected === undefined ? "Succeeded" : "Running";
-  const phase = { runs: "Running", succeeds: ended, waits: "Pending", exits: "Running" }[outcome.does];
+  const phase = { runs: "Running", succeeds: ended, fails: "Failed", waits: "Pending", exits: "Running" }[outcome.does];
   return {
     phase,
     conditions: [condition("PodScheduled", true), condition("Ready", ready), condition("ContainersReady", ready)],
@@ -164,8 +166,14 @@ function containerState(outcome: PodOutcome): Pick<V1ContainerStatus, "state" | 
         lastState: { terminated: { exitCode, reason, message } },
       };
     }
-    case "succeeds":
-      return { state: { terminated: { exitCode: 0, reason: "Completed", finishedAt } } };
+    case "fails": {
+      const { exitCode, reason = "Error", message = "" } = outcome;
+      return { state: { terminated: { exitCode, reason, message, finishedAt } } };
+    }
+    case "succeeds": {
+      const message = outcome.message === undefined ? {} : { message: outcome.message };
+      return { state: { terminated: { exitCode: 0, reason: "Completed", finishedAt, ...message } } };
+    }
     default:
       return { state: { running: {} } };
   }

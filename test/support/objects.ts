@@ -5,6 +5,7 @@ import type {
   V1ResourceQuotaSpec,
   V1ResourceQuotaStatus,
 } from "@kubernetes/client-node";
+import type { MlflowBackup } from "../../src/api/backup.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type {
@@ -59,6 +60,7 @@ export interface Lease extends KubeObject {
 export interface ObjectOf {
   MlflowServer: MlflowServer;
   MlflowWorkspaceAccess: MlflowWorkspaceAccess;
+  MlflowBackup: MlflowBackup;
   ServiceAccount: ServiceAccount;
   Service: Service;
   Secret: Secret;
@@ -89,6 +91,7 @@ export type ObjectKind = keyof ObjectOf;
 const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string]>> = {
   MlflowServer: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowservers"],
   MlflowWorkspaceAccess: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowworkspaceaccesses"],
+  MlflowBackup: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowbackups"],
   ServiceAccount: ["/api/v1", "serviceaccounts"],
   Service: ["/api/v1", "services"],
   Secret: ["/api/v1", "secrets"],

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import type { MlflowBackup } from "../../src/api/backup.ts";
+import type { CustomResource } from "../../src/api/custom-resource.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
-import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type { Condition } from "../../src/kube/conditions.ts";
 import type { Deployment } from "../../src/kube/manifests.ts";
 import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
 
-export type Reporting = MlflowServer | MlflowWorkspaceAccess;
+export type Reporting = CustomResource;
 
 /** The fields of a Deployment that determine whether its rollout is complete. */
 export interface DeploymentState {
@@ -68,6 +69,13 @@ export function assertStatus(object: Reporting, previous: Reporting | undefined,
     for (const type of types) assert.ok(conditionTypes.has(type), `unknown condition ${type}: ${text}`);
     if (of === generation) assertTypes(object, types, text);
     assertReadyParts(object, text);
+  } else if (isBackup(object)) {
+    assert.equal(holds(conditions, "Ready"), object.status?.phase === "Completed", text);
+    const before =
+      previous?.metadata.uid === metadata.uid && previous !== undefined && isBackup(previous)
+        ? previous.status?.phase
+        : undefined;
+    if (before === "Completed" || before === "Failed") assert.equal(object.status?.phase, before, text);
   } else if (holds(conditions, "Ready")) assert.ok(object.status?.roleBinding !== undefined, text);
 }
 
@@ -162,6 +170,10 @@ export function assertRolledOut({ image, counts }: DeploymentState, { spec, meta
 
 export function isServer(object: Reporting): object is MlflowServer {
   return object.kind === "MlflowServer";
+}
+
+function isBackup(object: Reporting): object is MlflowBackup {
+  return object.kind === "MlflowBackup";
 }
 
 function holds(conditions: readonly Condition[] | undefined, type: string): boolean {

@@ -5,14 +5,30 @@ import { certificateAuthority } from "./reference.ts";
 import { rules } from "./rule.ts";
 import { dataKey, objectName, text, url } from "./text.ts";
 
+/** The name of a bucket. */
+export function bucketName(description: string) {
+  return text(description, 63, {
+    rule: "self.matches('^[a-z0-9][a-z0-9.-]+[a-z0-9]$')",
+    message:
+      "bucket is a bucket name only (lower case letters, digits, - and .), without s3:// and without a path (use prefix for the path)",
+  });
+}
+
+/** A Secret with an access key. */
+export function accessKeySecret(description: string) {
+  return z
+    .strictObject({
+      name: objectName("Name of a Secret in this namespace."),
+      accessKeyIDKey: dataKey("Key of the access key id. Default: AWS_ACCESS_KEY_ID.").optional(),
+      secretAccessKeyKey: dataKey("Key of the secret access key. Default: AWS_SECRET_ACCESS_KEY.").optional(),
+    })
+    .meta({ description });
+}
+
 /** The field `artifactStore.s3`. */
 export const s3 = z
   .strictObject({
-    bucket: text("Name of the bucket; it must exist. Example: mlflow-artifacts.", 63, {
-      rule: "self.matches('^[a-z0-9][a-z0-9.-]+[a-z0-9]$')",
-      message:
-        "bucket is a bucket name only (lower case letters, digits, - and .), without s3:// and without a path (use prefix for the path)",
-    }).optional(),
+    bucket: bucketName("Name of the bucket; it must exist. Example: mlflow-artifacts.").optional(),
     bucketRef: bucketRef.optional(),
     prefix: storePrefix("bucket").optional(),
     region: text("Region of the bucket. Default: that of the AWS SDK. Example: eu-central-1.", 63).optional(),
@@ -21,17 +37,9 @@ export const s3 = z
       message:
         "endpointURL is an http or https URL of host and port, such as https://minio.example.com:9000, without user and query",
     }).optional(),
-    credentialsSecretRef: z
-      .strictObject({
-        name: objectName("Name of a Secret in this namespace."),
-        accessKeyIDKey: dataKey("Key of the access key id. Default: AWS_ACCESS_KEY_ID.").optional(),
-        secretAccessKeyKey: dataKey("Key of the secret access key. Default: AWS_SECRET_ACCESS_KEY.").optional(),
-      })
-      .meta({
-        description:
-          "The access key. Default: none; the pods get their permissions from the cloud, such as by serviceAccount.annotations (IRSA). A change rolls the pods. Example: {name: mlflow-s3}.",
-      })
-      .optional(),
+    credentialsSecretRef: accessKeySecret(
+      "The access key. Default: none; the pods get their permissions from the cloud, such as by serviceAccount.annotations (IRSA). A change rolls the pods. Example: {name: mlflow-s3}.",
+    ).optional(),
     ca: certificateAuthority(
       "CA bundle for the store at endpointURL. Default: the public CAs. Example: {configMapRef: {name: example-ca}}.",
     ).optional(),

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
+import { backupSchema } from "../../../src/api/backup.ts";
 import { resourceSchema } from "../../../src/api/resource-schema.ts";
-import { validate, validateAccess } from "../../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup } from "../../../src/api/validation.ts";
 import { workspaceAccessSchema } from "../../../src/api/workspace-access.ts";
 import { rightAccesses, wrongAccesses } from "../../api/accesses.ts";
+import { rightBackups, wrongBackups } from "../../api/backups.ts";
 import { type Document, rightDocuments } from "../../api/documents.ts";
 import { isSaidOf, smuggled } from "../../api/text-leaves.ts";
 import { wrongDocuments } from "../../api/wrong-documents.ts";
@@ -16,10 +18,15 @@ import { comparable, create, installDefinition } from "./verdict.ts";
 /** For a missing field the API server reports only that it is required; offline validation reports the fix. */
 const bare = (problem: string) => problem.replace(/: Required value: .*$/s, ": Required value");
 
+function validatorOf(document: Document) {
+  if (document["kind"] === "MlflowBackup") return validateBackup;
+  return document["kind"] === "MlflowWorkspaceAccess" ? validateAccess : validate;
+}
+
 /** Asserts the same problems, at least one, from the API server and offline, which may add the fix. */
 async function refusedByBoth(cluster: ClusterAccess, document: Document): Promise<readonly string[]> {
   const { problems } = await create(cluster, document);
-  const offline = document["kind"] === "MlflowWorkspaceAccess" ? validateAccess(document) : validate(document);
+  const offline = validatorOf(document)(document);
   assert.ok("problems" in offline, `accepted offline; the API server reports ${problems.join("\n")}`);
   const same = offline.problems.map((problem) => (problems.includes(bare(problem)) ? bare(problem) : problem));
   assert.deepEqual(same.map(comparable).toSorted(), problems.map(comparable).toSorted());
@@ -41,6 +48,13 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     });
   }
 
+  for (const [title, document] of Object.entries(rightBackups)) {
+    test(`MlflowBackup ${title}: both accept it`, async () => {
+      assert.deepEqual((await create(cluster, document)).problems, []);
+      assert.ok("backup" in validateBackup(document));
+    });
+  }
+
   for (const [title, document] of Object.entries(rightAccesses)) {
     test(`MlflowWorkspaceAccess ${title}: both accept it`, async () => {
       assert.deepEqual((await create(cluster, document)).problems, []);
@@ -53,6 +67,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     ...wrongProxies,
     ...wrongExposures,
     ...wrongAccesses,
+    ...wrongBackups,
   ]) {
     test(`${title}: both reject it with the same message and fix`, async () => {
       const problems = await refusedByBoth(cluster, document);
@@ -68,6 +83,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     for (const { path, document } of [
       ...smuggled(Object.values(rightDocuments), resourceSchema()),
       ...smuggled(Object.values(rightAccesses), workspaceAccessSchema()),
+      ...smuggled(Object.values(rightBackups), backupSchema()),
     ]) {
       const problems = await refusedByBoth(cluster, document);
       assert.ok(

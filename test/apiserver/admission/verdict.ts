@@ -20,7 +20,7 @@ export async function installDefinition(cluster: ClusterAccess): Promise<void> {
     });
     if (answer.status >= 300) throw new Error(`the API server rejects the CRD: ${answer.body}`);
   }
-  for (const plural of ["mlflowservers", "mlflowworkspaceaccesses"])
+  for (const plural of ["mlflowservers", "mlflowworkspaceaccesses", "mlflowbackups"])
     while ((await cluster.request("GET", ofNamespace("default", plural))).status !== 200) await sleep(50);
 }
 
@@ -100,5 +100,6 @@ function problemsOf(status: unknown): string[] {
 }
 
 function pluralOf(document: Document): string {
+  if (document["kind"] === "MlflowBackup") return "mlflowbackups";
   return document["kind"] === "MlflowWorkspaceAccess" ? "mlflowworkspaceaccesses" : "mlflowservers";
 }

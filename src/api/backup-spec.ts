@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { exactlyOneOf, requiredRemedy, rules } from "./fields/rule.ts";
+import { accessKeySecret, bucketName, s3 } from "./fields/s3-store.ts";
+import { serverName } from "./fields/server-name.ts";
+import { objectName, text } from "./fields/text.ts";
+
+const persistentVolumeClaim = z
+  .strictObject({
+    claimName: objectName(
+      "Name of a PersistentVolumeClaim in this namespace; it must exist, and the pods of the server do not use it. Example: mlflow-backups.",
+    ).meta({ ...requiredRemedy("write the name of a PersistentVolumeClaim in this namespace") }),
+    path: text("Folder of the volume. Default: the root of the volume. Example: production.", 512, {
+      rule: String.raw`!self.startsWith('/') && !self.endsWith('/') && !self.matches('[\\\\]|//|(^|/)[.][.]?(/|$)')`,
+      message:
+        "path is a relative path such as production/mlflow: without a leading or trailing slash, and without //, ., .. and backslash",
+    }).optional(),
+  })
+  .meta({ description: "A volume. Example: {claimName: mlflow-backups}." });
+
+const bucket = z
+  .strictObject({
+    bucket: bucketName("Name of the bucket; it must exist. Example: mlflow-backups.").meta({
+      ...requiredRemedy("write the name of the bucket"),
+    }),
+    prefix: s3.shape.prefix,
+    region: s3.shape.region,
+    endpointURL: s3.shape.endpointURL,
+    credentialsSecretRef: accessKeySecret(
+      "The access key. It needs s3:PutObject, s3:GetObject and s3:AbortMultipartUpload on the prefix. Example: {name: mlflow-backup-s3}.",
+    ).meta({
+      ...requiredRemedy("write the Secret with the access key, such as credentialsSecretRef: {name: mlflow-backup-s3}"),
+    }),
+    ca: s3.shape.ca,
+  })
+  .meta({
+    description:
+      "A bucket in S3 or an S3-compatible store. Example: {bucket: mlflow-backups, credentialsSecretRef: {name: mlflow-backup-s3}}.",
+  });
+
+/** What a user writes under `spec` of an MlflowBackup. */
+export const mlflowBackupSpec = z
+  .strictObject({
+    serverRef: z.strictObject({ name: serverName }).meta({
+      description: "The MlflowServer in this namespace. Example: {name: tracking}.",
+      ...requiredRemedy("write the MlflowServer, such as serverRef: {name: tracking}"),
+    }),
+    destination: z
+      .strictObject({ persistentVolumeClaim: persistentVolumeClaim.optional(), s3: bucket.optional() })
+      .meta({
+        description: "Where the backup is written. Example: {persistentVolumeClaim: {claimName: mlflow-backups}}.",
+        ...rules(exactlyOneOf(["persistentVolumeClaim", "s3"], "a backup is written to one place")),
+        ...requiredRemedy(
+          "write a destination, such as destination: {persistentVolumeClaim: {claimName: mlflow-backups}}",
+        ),
+      }),
+  })
+  .meta({
+    description: "The server, and where its backup is written. It cannot be changed.",
+    ...rules({
+      rule: "self == oldSelf",
+      message: "the spec of an MlflowBackup cannot be changed: create another one",
+    }),
+    ...requiredRemedy("write spec with serverRef and destination"),
+  });
+
+export type MlflowBackupSpec = z.infer<typeof mlflowBackupSpec>;

@@ -1,0 +1,6 @@
+import type { MlflowBackup } from "./backup.ts";
+import type { MlflowServer } from "./server.ts";
+import type { MlflowWorkspaceAccess } from "./workspace-access.ts";
+
+/** An object of a kind of this operator. */
+export type CustomResource = MlflowServer | MlflowWorkspaceAccess | MlflowBackup;

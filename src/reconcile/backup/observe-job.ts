@@ -1,0 +1,104 @@
+import type { V1ContainerStateTerminated } from "@kubernetes/client-node";
+import type { Job, Owned, Pod } from "../../kube/manifests.ts";
+import { isControlledBy, objectText } from "../../kube/object.ts";
+import { podFailure, reportedFailure } from "../pod-failure.ts";
+import type { BackupResult, BackupState } from "./backup-state.ts";
+
+const another = "Create another MlflowBackup";
+
+/** Returns the state of a backup by its Job and the pod of the Job. */
+export function stateOfJob(job: Job, objects: readonly Owned[], now: Date): BackupState {
+  const pods = objects.filter((object): object is Pod => object.kind === "Pod" && isControlledBy(object, job));
+  // The program has ended even if an injected container keeps the pod running.
+  const ended = pods.map(terminationOf).find((termination) => termination !== undefined);
+  if (ended !== undefined && job.metadata.deletionTimestamp === undefined) return stateOfProgram(job, ended);
+  const condition = job.status?.conditions?.find(
+    ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",
+  );
+  const time = timeText(condition?.lastTransitionTime);
+  if (condition?.type === "Complete") return completed(job, time, undefined);
+  if (condition?.type === "Failed" || job.metadata.deletionTimestamp !== undefined) return interrupted(job, time);
+  const failure = podFailure(pods);
+  const age = (now.getTime() - Date.parse(String(job.metadata.creationTimestamp))) / 1000;
+  const isScheduling = failure?.reason === "Unschedulable" && age >= 0 && age < schedulingSeconds;
+  if (failure !== undefined && !isScheduling) return { phase: "Running", isStalled: true, cause: failure, job };
+  const cause = { reason: "BackupRunning", message: progress(job, pods) } as const;
+  const again = isScheduling ? { againInSeconds: schedulingSeconds - age } : {};
+  return { phase: "Running", isStalled: false, cause, job, ...again };
+}
+
+/** Seconds in which a pod can be unschedulable: the scheduler also reports that while a volume is being provisioned. */
+const schedulingSeconds = 10;
+
+function progress(job: Job, pods: readonly Pod[]): string {
+  const { namespace, name } = job.metadata;
+  const isRunning = pods.some(({ status }) => status?.containerStatuses?.some(({ state }) => state?.running));
+  if (isRunning) return `${objectText(job)} writes the backup.`;
+  const [pod] = pods;
+  const [what, described] =
+    pod === undefined
+      ? ["has no pod yet", `job ${name}`]
+      : ["has a pod that does not run yet", `pod ${pod.metadata.name}`];
+  return `${objectText(job)} ${what}. If this lasts, see kubectl describe -n ${namespace} ${described}`;
+}
+
+/** The state of a backup whose Job was deleted. */
+export function deletedJob(name: string): BackupState {
+  const message = `Job/${name} was deleted before it completed, so there is no backup. ${another}.`;
+  return { phase: "Failed", isStalled: true, cause: { reason: "BackupInterrupted", message } };
+}
+
+function terminationOf(pod: Pod): V1ContainerStateTerminated | undefined {
+  return pod.status?.containerStatuses?.find(({ name }) => name === "backup")?.state?.terminated;
+}
+
+function stateOfProgram(job: Job, ended: V1ContainerStateTerminated): BackupState {
+  const time = timeText(ended.finishedAt);
+  if (ended.exitCode === 0) return completed(job, time, resultOf(ended.message));
+  const { namespace, name } = job.metadata;
+  const reported = reportedFailure(ended.message);
+  const cause =
+    ended.reason === "OOMKilled"
+      ? ({
+          reason: "OutOfMemory",
+          message: `${objectText(job)} exceeded its memory limit, so there is no backup. Raise spec.pod.resources.limits.memory of the MlflowServer, and create another MlflowBackup.`,
+        } as const)
+      : (reported ??
+        ({
+          reason: "BackupFailed",
+          message: `${objectText(job)} ended with exit code ${ended.exitCode}, so there is no backup. See its log: kubectl logs -n ${namespace} job/${name}. Then create another MlflowBackup.`,
+        } as const));
+  return { phase: "Failed", isStalled: true, cause, job, ended: time };
+}
+
+function completed(job: Job, ended: string | undefined, result: BackupResult | undefined): BackupState {
+  const message = `${objectText(job)} has written the backup.`;
+  return { phase: "Completed", isStalled: false, cause: { reason: "BackupCompleted", message }, job, ended, result };
+}
+
+function interrupted(job: Job, ended: string | undefined): BackupState {
+  const message = `The pod of ${objectText(job)} was deleted or evicted before it completed, so there is no backup. ${another}.`;
+  return { phase: "Failed", isStalled: true, cause: { reason: "BackupInterrupted", message }, job, ended };
+}
+
+/** The client library types times as Date; the cache has the text of the API server. */
+function timeText(time: Date | string | undefined): string | undefined {
+  return time === undefined ? undefined : String(time);
+}
+
+/** The result in the termination message of the program; undefined if it is something else. */
+function resultOf(message: string | undefined): BackupResult | undefined {
+  try {
+    const report: unknown = JSON.parse(message ?? "");
+    if (typeof report !== "object" || report === null) return undefined;
+    if (!("size" in report) || typeof report.size !== "number") return undefined;
+    const text = (value: unknown) => (typeof value === "string" && /^[\w.,+-]{0,64}$/.test(value) ? value : "");
+    return {
+      size: report.size,
+      mlflowVersion: text("mlflowVersion" in report ? report.mlflowVersion : ""),
+      schemaRevision: text("schemaRevision" in report ? report.schemaRevision : ""),
+    };
+  } catch {
+    return undefined;
+  }
+}

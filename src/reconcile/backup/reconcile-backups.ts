@@ -1,0 +1,182 @@
+import { isDeepStrictEqual } from "node:util";
+import type { MlflowBackup } from "../../api/backup.ts";
+import type { MlflowServer } from "../../api/server.ts";
+import type { Job, Owned } from "../../kube/manifests.ts";
+import { isControlledBy, type Key, objectText } from "../../kube/object.ts";
+import type { Installation } from "../../model/inputs.ts";
+import { backupJob, backupJobName, backupReferences } from "../../resources/backup-job.ts";
+import { type Cause, combined } from "../cause.ts";
+import type { Cluster } from "../cluster.ts";
+import { applyRejection } from "../failure-cause.ts";
+import { backupEvents } from "../lifecycle-events.ts";
+import { observe } from "../observe.ts";
+import type { ObservedState } from "../observed-state.ts";
+import { otherOperator } from "../other-operator.ts";
+import { failedChecks } from "../preflight-checks.ts";
+import { hiddenSeconds, specProblem } from "../spec-problem.ts";
+import { type BackupState, backupStatus, isFinished } from "./backup-state.ts";
+import { missingReferences } from "./missing-references.ts";
+import { deletedJob, stateOfJob } from "./observe-job.ts";
+
+/** Seconds until the next attempt: a conflicting Job is not watched, because it does not have the operator's label. */
+const conflictSeconds = 30;
+
+/** An MlflowBackup and what its reconciliation depends on. */
+interface View {
+  readonly cluster: Cluster;
+  readonly key: Key;
+  readonly server: MlflowServer | undefined;
+  readonly objects: readonly Owned[];
+  readonly now: Date;
+  /** Reads the state of the server, at most once. */
+  readonly observed: (server: MlflowServer) => Promise<ObservedState>;
+}
+
+/**
+ * Reconciles the backups of one server, one after the other in the order of their creation: creates the Job of the next one, and
+ * reports each. Runs after the reconciliation of the server, in the same queue, so two backups of a server never run at the same time.
+ * Without unfinished backups it reads and writes nothing. Returns the seconds until the next reconciliation. Throws errors that must be retried.
+ */
+export async function reconcileBackups(
+  cluster: Cluster,
+  key: Key,
+  installation: Installation,
+  now: Date,
+): Promise<number | undefined> {
+  const backups = cluster
+    .backups(key)
+    .filter((backup) => !isFinished(backup) && backup.metadata.deletionTimestamp === undefined)
+    .toSorted(byCreation);
+  const server = cluster.server(key);
+  if (backups.length === 0 || (server !== undefined && otherOperator(cluster, server) !== undefined)) return undefined;
+  let known: Promise<ObservedState> | undefined;
+  const observed = (of: MlflowServer) => {
+    known ??= observe(cluster, of, installation, now);
+    return known;
+  };
+  const view: View = { cluster, key, server, objects: cluster.backupObjects(key), now, observed };
+  const waits: number[] = [];
+  const failures: unknown[] = [];
+  let running: MlflowBackup | undefined;
+  // One that has a Job is first, whatever its age.
+  for (const backup of backups.toSorted(
+    (one, other) => Number(hasStarted(other, view)) - Number(hasStarted(one, view)),
+  )) {
+    const problem = await specProblem(cluster, "MlflowBackup", backup);
+    if (problem?.isHidden === true) {
+      waits.push(hiddenSeconds);
+      continue;
+    }
+    const state: BackupState =
+      problem === undefined
+        ? await stateOf(backup, view, running)
+        : { phase: "Pending", isStalled: true, cause: problem.cause };
+    if (state.phase === "Running") running = backup;
+    const { status, againInSeconds } = backupStatus(backup, state, installation, now);
+    for (const seconds of [againInSeconds, state.againInSeconds]) if (seconds !== undefined) waits.push(seconds);
+    if (state.failure !== undefined) failures.push(state.failure);
+    if (isDeepStrictEqual(status, backup.status)) continue;
+    await cluster.reportBackup(backup, status);
+    for (const event of backupEvents(backup.status, status)) await cluster.recordEvent(backup, event);
+  }
+  if (failures.length > 0) throw failures[0];
+  return waits.length === 0 ? undefined : Math.min(...waits);
+}
+
+function byCreation({ metadata: one }: MlflowBackup, { metadata: other }: MlflowBackup): number {
+  const text = ({ creationTimestamp = "", name }: typeof one) => `${creationTimestamp} ${name}`;
+  return text(one) < text(other) ? -1 : 1;
+}
+
+function hasStarted(backup: MlflowBackup, { objects }: View): boolean {
+  return backup.status?.phase === "Running" || jobOf(backup, objects) !== undefined;
+}
+
+function jobOf(backup: MlflowBackup, objects: readonly Owned[]): Job | undefined {
+  const name = backupJobName(backup);
+  return objects.find(
+    (object): object is Job => object.kind === "Job" && object.metadata.name === name && isControlledBy(object, backup),
+  );
+}
+
+async function stateOf(backup: MlflowBackup, view: View, running: MlflowBackup | undefined): Promise<BackupState> {
+  const { cluster, server, key, objects, now } = view;
+  const job = jobOf(backup, objects);
+  // The content of a Job without a server is not cached.
+  if (job !== undefined && job.omitted === undefined) return stateOfJob(job, objects, now);
+  if (server === undefined || server.metadata.deletionTimestamp !== undefined) return withoutServer(backup, key);
+  if (backup.status?.phase === "Running") {
+    const live = await readJob(cluster, backup);
+    return live === undefined ? deletedJob(backupJobName(backup)) : stateOfJob(live, objects, now);
+  }
+  const waiting = (message: string): BackupState => ({
+    phase: "Pending",
+    isStalled: false,
+    cause: { reason: "BackupWaiting", message },
+  });
+  if (running !== undefined) return waiting(`Waiting until ${objectText(running)} of the same server ends.`);
+  if (server.omitted !== undefined) return serverNotReady(server, undefined);
+  if ((await specProblem(cluster, "MlflowServer", server)) !== undefined) return serverNotReady(server, undefined);
+  const observed = await view.observed(server);
+  const missing = await missingReferences(cluster, backup, backupReferences(backup));
+  const [first, ...others] = missing;
+  if (first !== undefined) return { phase: "Pending", isStalled: true, cause: combined([first, ...others]) };
+  const [failed] = failedChecks(observed);
+  if (failed !== undefined) return serverNotReady(server, failed);
+  const migrates = observed.model.migrationMode !== undefined && server.status?.migration?.phase !== "Complete";
+  if (migrates) return waiting(`Waiting until the database of ${objectText(server)} is migrated.`);
+  return start(backup, view, observed);
+}
+
+/** Creates the Job. If it exists already, which the cache does not show yet, it is used if it belongs to this backup. */
+async function start(
+  backup: MlflowBackup,
+  { cluster, objects, now }: View,
+  observed: ObservedState,
+): Promise<BackupState> {
+  const wanted = backupJob(observed.model, backup);
+  try {
+    await cluster.create(wanted);
+  } catch (error) {
+    const cause = applyRejection(error);
+    if (cause === undefined) throw error;
+    return { phase: "Pending", isStalled: true, cause, failure: error };
+  }
+  const live = await readJob(cluster, backup);
+  if (live !== undefined) return stateOfJob(live, objects, now);
+  const message = `${objectText(wanted)} exists and does not belong to this MlflowBackup, so no backup is written. Delete the Job.`;
+  return {
+    phase: "Pending",
+    isStalled: true,
+    cause: { reason: "NameConflict", message },
+    againInSeconds: conflictSeconds,
+  };
+}
+
+/** The Job of a backup, read from the API server, if it belongs to this backup. */
+async function readJob(cluster: Cluster, backup: MlflowBackup): Promise<Job | undefined> {
+  const { namespace } = backup.metadata;
+  const live = await cluster.read({
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { namespace, name: backupJobName(backup) },
+  });
+  return live?.kind === "Job" && isControlledBy(live, backup) ? live : undefined;
+}
+
+function withoutServer(backup: MlflowBackup, { name, namespace }: Key): BackupState {
+  const hasBegun = backup.status?.phase === "Running";
+  const message = hasBegun
+    ? `MlflowServer/${name} was deleted while the backup was written, so it is not known whether there is one. Its manifest.json shows it.`
+    : `spec.serverRef names MlflowServer/${name}, which does not exist in namespace ${namespace}, so no backup is written. Create it, or create an MlflowBackup with another name in serverRef.`;
+  return { phase: hasBegun ? "Failed" : "Pending", isStalled: true, cause: { reason: "ServerNotFound", message } };
+}
+
+/** The state of a backup whose server cannot be read. Its pods would need what is missing. */
+function serverNotReady(server: MlflowServer, problem: Cause | undefined): BackupState {
+  const text =
+    problem?.message ?? `See kubectl describe mlflowserver -n ${server.metadata.namespace} ${server.metadata.name}`;
+  const message = `The operator cannot use the spec of ${objectText(server)}, so no backup is written: ${text}`;
+  const reason = problem?.reason ?? "UnsupportedField";
+  return { phase: "Pending", isStalled: true, cause: { reason, message } };
+}
