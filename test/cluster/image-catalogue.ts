@@ -12,7 +12,7 @@ const folder = (name: string) => join(import.meta.dirname, "images", name);
 const mlflowRepository = "ghcr.io/mlflow-operator/mlflow-server";
 
 /** The short names of images in tests; in addition `mlflow-server:<version>`. */
-export const imageNames = ["busybox", "mariadb", "mlflow-operator", "postgres", "s3", "slapd"] as const;
+export const imageNames = ["busybox", "mariadb", "mlflow-operator", "postgres", "prometheus", "s3", "slapd"] as const;
 
 export type ImageName = (typeof imageNames)[number] | `mlflow-server:${(typeof supportedVersions)[number]}`;
 
@@ -22,6 +22,7 @@ export function imageNamed(name: string): Image {
   if (name === "mlflow-operator") return operator;
   if (name === "mariadb") return { reference: "localhost/mariadb:1", directory: folder(name), onDebian: true };
   if (name === "postgres") return { reference: "localhost/postgres:17", directory: folder(name), onDebian: true };
+  if (name === "prometheus") return { reference: "localhost/prometheus:1", directory: folder(name), onDebian: true };
   if (name === "s3") return { reference: "localhost/s3:1", directory: folder(name), onDebian: true };
   if (name === "slapd") return { reference: "localhost/slapd:1", directory: folder(name), onDebian: true };
   const version = supportedVersions.find((each) => name === `mlflow-server:${each}`);

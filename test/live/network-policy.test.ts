@@ -1,18 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { renderedObjects } from "../chart/rendering.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { addressOf, liveFixture } from "./live-fixture.ts";
 import { startPostgresql } from "./postgresql-server.ts";
+import { prometheusNamespace, startPrometheus } from "./prometheus-server.ts";
 import { logRun } from "./tracked-run.ts";
 import { waitUntil } from "./wait-until.ts";
 import { webPod } from "./web-pod.ts";
 
 const name = "fenced";
 
+interface PodMonitor {
+  readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+  readonly podMetricsEndpoints: readonly { readonly port: string }[];
+}
+
 test("ingress and egress of a server", { timeout: 900_000 }, async (context) => {
   const fixture = await liveFixture(context);
   await imageReference(fixture.cluster, "busybox");
   const postgresql = await startPostgresql(fixture);
+  const monitoring = await prometheusNamespace(context, fixture.cluster);
   for (const pod of ["listed", "unlisted"]) await fixture.objects.create("Pod", webPod(pod));
   await fixture.apply({
     metadata: { name },
@@ -22,6 +30,7 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
       artifactStore: { persistentVolume: {} },
       authentication: { basic: {} },
       networkPolicy: { egress: {} },
+      monitoring: { namespace: monitoring },
     },
   });
   await fixture.ready(name);
@@ -45,6 +54,48 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
   await context.test("MLflow works with its database and the policy", async () => {
     await logRun(await fixture.asAdmin(name));
   });
+
+  await context.test(
+    "Prometheus in its namespace scrapes the server as the chart's PodMonitor does, and no other pod can",
+    async () => {
+      const chart = await renderedObjects("everything");
+      const specOf = (wanted: string) => chart.find(({ kind }) => kind === wanted)?.["spec"];
+      const { selector, podMetricsEndpoints } = specOf("PodMonitor") as PodMonitor;
+      const labels = server.metadata.labels ?? {};
+      for (const [key, value] of Object.entries(selector.matchLabels)) assert.equal(labels[key], value);
+      const [metrics] = (server.spec?.containers ?? []).flatMap(({ ports = [] }) =>
+        ports.filter(({ name }) => name === podMetricsEndpoints[0]?.port),
+      );
+      assert.equal(metrics?.containerPort, 9090);
+      const target = `${server.status?.podIP}:${metrics.containerPort}`;
+      const identity = {
+        namespace: fixture.namespace,
+        server: labels["mlflow-operator.dev/server"],
+        container: "mlflow",
+      };
+      const scrape = { job_name: "servers", static_configs: [{ targets: [target], labels: identity }] };
+      const { groups } = specOf("PrometheusRule") as { groups: unknown };
+      const prometheus = await startPrometheus(fixture.cluster, monitoring, [scrape], groups);
+      const sampleOf = async (expression: string) => (await prometheus.query(expression))[0]?.value ?? 0;
+      await waitUntil(async () => assert.equal(await sampleOf("up"), 1), 120);
+      await waitUntil(async () => {
+        assert.ok((await sampleOf('mlflow_server_http_requests_total{route="runs",method="POST",status="200"}')) > 0);
+        assert.ok((await sampleOf('mlflow_server_http_request_duration_seconds_count{route="runs"}')) > 0);
+      }, 60);
+      const [info] = await prometheus.query("mlflow_server_info");
+      assert.deepEqual([info?.metric["version"], info?.metric["server"]], [testedVersion, name]);
+      const loaded = await waitUntil(async () => {
+        const rules = await prometheus.rules();
+        assert.ok(rules.length > 0 && rules.every(({ health }) => health === "ok"), JSON.stringify(rules));
+        return rules;
+      }, 60);
+      assert.ok(loaded.some(({ name: alert }) => alert === "MlflowServerDown"));
+      for (const pod of ["listed", "unlisted"])
+        assert.ok(!(await reaches(pod, server.status?.podIP ?? "", 9090)), `${pod} reaches the metrics`);
+      const hasPort = (await fixture.objects.the("Service", name)).spec.ports?.map(({ port }) => port);
+      assert.deepEqual(hasPort, [5000]);
+    },
+  );
 
   const from = [{ podSelector: { matchLabels: { app: "listed" } } }];
   await waitUntil(
