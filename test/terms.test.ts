@@ -67,12 +67,12 @@ const allowed = [
 
 /** Folders and files where the words are counted, each up to a maximum that can only be lowered; without one it is 0. */
 const parts: readonly { readonly files: readonly string[]; readonly not?: RegExp; readonly maximum?: number }[] = [
-  { files: ["*.md", "docs/**/*.md"], maximum: 5 },
+  { files: ["*.md", "docs/**/*.md"], maximum: 0 },
   { files: ["charts/**/*.{yaml,tpl,txt,json,md}", "config/base/*.yaml"], not: /\/files\/crds\// },
   { files: ["crds/*.yaml", "examples/*.yaml", "Dockerfile", "images/**/{Dockerfile,*.sh,*.in}"] },
   { files: ["scripts/**/*.ts"] },
-  { files: ["src/*.ts", "src/{api,cli,client,features,kube,model,reconcile,runtime}/**/*.ts"], maximum: 5 },
-  { files: ["src/resources/**/*.ts", "python/src/**/*.py"], maximum: 5 },
+  { files: ["src/*.ts", "src/{api,cli,client,features,kube,model,reconcile,runtime}/**/*.ts"], maximum: 0 },
+  { files: ["src/resources/**/*.ts", "python/src/**/*.py"], maximum: 0 },
   { files: ["bench/**/*.ts", "demo/**/*.ts"] },
   { files: ["test/**/*.{ts,py}", "python/tests/**/*.py"], maximum: 60 },
 ];

@@ -68,7 +68,7 @@ from mlflow_outcome import Failure, give_up, log, succeed
 
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
-# A copy of an SQLite database that is uploaded to a bucket, beside the database.
+# A copy of an SQLite database that is uploaded to a bucket, next to the database.
 COPY_SUFFIX = ".backup-copy"
 CHUNK = 1 << 20
 # A part of an upload has at least this size; S3 allows 10,000 parts, so later ones are larger.

@@ -7,7 +7,7 @@ no MLflow server, and it
 - keeps runs and models that a version of a registered model uses, and the experiments that contain them;
 - keeps, in databases that give the highest ID again (SQLite, MySQL), the experiment with the highest ID: permissions belong to IDs, so
   users of the old experiment would have access to a new one;
-- covers all workspaces, those whose namespace does not exist any more included;
+- covers all workspaces, those whose namespace no longer exists included;
 - continues after a failure, and reports it.
 Artifacts are deleted before their row, so an interrupted run is continued by the next one.
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 # Failures in sequence after which the store counts as unreachable.
 MOST_FAILURES = 5
-# Traces whose artifacts are read from the database at once.
+# Traces whose artifacts are read from the database together.
 PAGE = 500
 DEFAULT_WORKSPACE = "default"
 

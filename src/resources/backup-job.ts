@@ -60,7 +60,7 @@ function accessKeyOf({ credentialsSecretRef }: S3Destination) {
 }
 
 /**
- * Returns the Job that writes a backup. It is created once and runs once: a backup that failed half way is not repeated, because an
+ * Returns the Job that writes a backup. It is created once and runs once: a backup that failed partway is not repeated, because an
  * administrator must know that there is none. Its pods have the labels of the server, so they have its NetworkPolicy, and another
  * component than the pods that the Service selects.
  */

@@ -36,7 +36,7 @@ export function garbageCollection(model: ServerModel): CronJob | undefined {
       jobTemplate: {
         spec: {
           backoffLimit: 0,
-          // For what hangs without a deadline of its own, such as a pod that no node can run.
+          // For what hangs without its own deadline, such as a pod that no node can run.
           activeDeadlineSeconds: longestSeconds + 3600,
           template: {
             metadata: {

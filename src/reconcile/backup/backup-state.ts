@@ -32,7 +32,7 @@ export interface BackupResult {
   readonly schemaRevision: string;
 }
 
-/** Whether a backup has ended: nothing changes its status any more. */
+/** Whether a backup has ended: nothing will change its status. */
 export function isFinished({ status }: MlflowBackup): boolean {
   return status?.phase === "Completed" || status?.phase === "Failed";
 }

@@ -58,7 +58,7 @@ export async function reconcileBackups(
   const waits: number[] = [];
   const failures: unknown[] = [];
   let running: MlflowBackup | undefined;
-  // One that has a Job is first, whatever its age.
+  // One that has a Job is first, regardless of its age.
   for (const backup of backups.toSorted(
     (one, other) => Number(hasStarted(other, view)) - Number(hasStarted(one, view)),
   )) {
