@@ -66,10 +66,10 @@ test("a backup of PostgreSQL and a volume, and its restoration as another server
   for (const name of ["tracking_restored", "users_restored"])
     await postgresql.sql("postgres", `CREATE DATABASE ${name} OWNER mlflow;`);
   for (const name of ["session", "admin"]) {
-    const { data } = await objects.the("Secret", `mlflow-${name}`);
+    const { data, type } = await objects.the("Secret", `mlflow-${name}`);
     const [key = "", value = ""] = managedSelector.split("=");
     const labels = { [key]: value, "mlflow-operator.dev/server": "restored" };
-    await objects.create("Secret", { metadata: { name: `restored-${name}`, labels }, data });
+    await objects.create("Secret", { metadata: { name: `restored-${name}`, labels }, data, type });
   }
   await restore(fixture, status.location?.slice(prefix.length) ?? "");
   const database = (name: string) => ({ ...postgresql.database("mlflow"), database: name });
