@@ -39,7 +39,9 @@ test("ingress and egress of a server", { timeout: 900_000 }, async (context) => 
   assert.ok(server?.status?.podIP !== undefined);
   /** Whether a pod gets an HTTP answer from the address. */
   const reaches = async (pod: string, address: string, port: number) => {
-    const ask = `printf 'GET /health HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 3 ${address} ${port}`;
+    // uvicorn does not answer a client that ends its side of the connection within a millisecond after its request.
+    const sent = "(printf 'GET /health HTTP/1.0\\r\\n\\r\\n'; busybox sleep 1)";
+    const ask = `${sent} | busybox nc -w 3 ${address} ${port}`;
     return (await fixture.inPod(pod, ["busybox", "sh", "-c", ask]).catch(() => "")).startsWith("HTTP/1");
   };
   /** Whether the server opens a connection. */
