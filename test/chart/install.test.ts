@@ -134,10 +134,14 @@ describe("a release", { skip: unavailableReason }, () => {
     assert.equal((await objects(cluster, tenant).the("Deployment", "mlflow")).metadata.uid, before.metadata.uid);
   });
 
-  test("the installed CRD equals the generated one", async () => {
-    const source = JSON.stringify(load(await readFile(join(root, "crds/mlflowservers.yaml"), "utf8")));
-    const [mine] = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
-    assert.deepEqual(mine?.["spec"], JSON.parse(source).spec);
+  test("the installed CRDs equal the generated ones", async () => {
+    const installed = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
+    assert.equal(installed.length, 3);
+    for (const { metadata, spec } of installed) {
+      const [plural] = metadata.name.split(".");
+      const source = JSON.stringify(load(await readFile(join(root, `crds/${plural}.yaml`), "utf8")));
+      assert.deepEqual(spec, JSON.parse(source).spec);
+    }
   });
 
   test("rolls the operator's pods only after a change", async () => {

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { MlflowServer } from "../../src/api/server.ts";
+import type { MlflowBackup } from "../../src/api/backup.ts";
+import { apiVersion, type MlflowServer } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
+import { resolve } from "../../src/features/resolve.ts";
 import type { Manifest } from "../../src/kube/manifests.ts";
 import { longestServerName } from "../../src/kube/names.ts";
 import { objectNames } from "../../src/model/names.ts";
 import { namingConflictOf, ownershipOf } from "../../src/reconcile/ownership.ts";
+import { backupJob } from "../../src/resources/backup-job.ts";
+import { preflightJob } from "../../src/resources/migration-job.ts";
 import { all, inputs, jobOf, postgresql, server } from "../support/fixtures.ts";
 
 const traces: MlflowServerSpec["traces"] = {
@@ -27,6 +31,7 @@ const specs: readonly Partial<MlflowServerSpec>[] = [
     exposure,
     mesh: { istio: { mode: "Ambient" } },
     workspaces: {},
+    garbageCollection: { schedule: "0 2 * * 0" },
   },
   { traces, exposure, mesh: { istio: { mode: "Sidecar" } }, deletionPolicy: "Retain" },
   {
@@ -57,7 +62,24 @@ const suffixes = [
 const lengthened = (names: readonly string[]) => names.flatMap((name) => ["", ...suffixes].map((more) => name + more));
 const names = [...new Set(lengthened(lengthened(["a"])))].filter((name) => name.length <= longestServerName);
 
-const written = names.flatMap(called).flatMap((of) => all(inputs(of)).map((object) => ({ of, object })));
+const destination = { persistentVolumeClaim: { claimName: "backups" } };
+
+/** The Jobs of a server that are not part of its desired objects. */
+function jobsOf(of: MlflowServer): Manifest[] {
+  const model = resolve(inputs(of));
+  const { name, namespace } = of.metadata;
+  const backup: MlflowBackup = {
+    apiVersion,
+    kind: "MlflowBackup",
+    metadata: { name: "nightly", namespace, uid: "uid-of-nightly", creationTimestamp: "2026-11-30T06:00:00Z" },
+    spec: { serverRef: { name }, destination },
+  };
+  return [preflightJob(model, "start"), backupJob(model, backup)];
+}
+
+const written = names
+  .flatMap(called)
+  .flatMap((of) => [...all(inputs(of)), ...jobsOf(of)].map((object) => ({ of, object })));
 const shared = [...Map.groupBy(written, ({ object }) => idOf(object)).values()].filter(
   (all) => new Set(all.map(({ of }) => of.metadata.name)).size > 1,
 );
@@ -89,9 +111,12 @@ describe("names of objects of two servers in one namespace", () => {
     const seen = new Set(written.map(({ object }) => object.metadata.name));
     for (const [what, name] of Object.entries(objectNames)) {
       if (what === "roleBinding" || what === "client" || typeof name === "string") continue;
-      const [first = "", second = ""] = what.endsWith("Binding")
-        ? ["team-a", "a"]
-        : ["a", hashes[0]?.split("-").at(-1)];
+      if (what.endsWith("Job")) {
+        const beginning = String(Reflect.apply(name, undefined, ["a", ""]));
+        assert.ok([...seen].some((each) => each.startsWith(beginning) && each !== beginning));
+        continue;
+      }
+      const [first, second] = what.endsWith("Binding") ? ["team-a", "a"] : ["a", ""];
       assert.ok(seen.has(String(Reflect.apply(name, undefined, [first, second]))), what);
     }
   });

@@ -84,7 +84,9 @@ class Collection(unittest.TestCase):
 
     def counts(self, **options: Any) -> str:
         counts = self.server.collect(**options).counts
-        return " ".join(f"{name}={getattr(counts, name)}" for name in ("runs", "models", "experiments", "kept", "failed"))
+        return " ".join(
+            f"{name}={getattr(counts, name)}" for name in ("runs", "models", "experiments", "kept", "failed")
+        )
 
     def test_deletes_deleted_runs_and_models_with_their_artifacts(self) -> None:
         gone, live = self.server.run_in("0"), self.server.run_in("0")

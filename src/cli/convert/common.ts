@@ -89,9 +89,11 @@ const unitSeconds: Readonly<Record<string, number>> = { d: 86_400, h: 3600, m: 6
 
 /** `1d12h` in the largest unit of which it is a whole number: `36h`. */
 function durationOf(age: string): string {
-  const parts = [...age.matchAll(/([0-9.]+)([dhms])/g)];
   const seconds = Math.ceil(
-    parts.reduce((sum, [, amount, unit = ""]) => sum + Number(amount) * (unitSeconds[unit] ?? 0), 0),
+    age.split(/(?<=[dhms])/).reduce((sum, part) => {
+      const factor = unitSeconds[part.slice(-1)];
+      return factor === undefined ? sum : sum + Number(part.slice(0, -1)) * factor;
+    }, 0),
   );
   const [unit = "s"] = Object.keys(unitSeconds).filter(
     (each) => each !== "d" && seconds % (unitSeconds[each] ?? 1) === 0,
