@@ -79,9 +79,37 @@ export async function stopContainerd(machine: Machine, programs: Programs): Prom
   while ((await machine.pidsOf(programs("containerd"))).length > 0) await sleep(20);
 }
 
-/** Imports the archive of an image into containerd, with the references in the archive. */
-export async function importArchive(machine: Machine, programs: Programs, archive: string): Promise<void> {
-  await ctr(machine, programs, ["images", "import", "--local", "--snapshotter", "overlayfs", archive]);
+/** Imports the archive of an image into containerd, with the references in the archive and its id. */
+export async function importArchive(
+  machine: Machine,
+  programs: Programs,
+  { path, reference }: { readonly path: string; readonly reference: string },
+): Promise<void> {
+  await ctr(machine, programs, ["images", "import", "--local", "--snapshotter", "overlayfs", path]);
+  const [, , digest = ""] = (await imagesIn(machine, programs)).find(([name]) => name === reference) ?? [];
+  const manifest: { readonly config: { readonly digest: string } } = JSON.parse(
+    await ctr(machine, programs, ["content", "get", digest]),
+  );
+  await ctr(machine, programs, ["images", "tag", "--force", reference, manifest.config.digest]);
+}
+
+/**
+ * Returns the references of images whose id is a name as well. The kubelet mounts image volumes by it. containerd's CRI plugin adds that name for
+ * a new reference, and not for one that is imported again.
+ */
+export async function imagesWithID(machine: Machine, programs: Programs): Promise<ReadonlySet<string>> {
+  const images = await imagesIn(machine, programs);
+  const digests = new Set(images.filter(([name]) => name.startsWith("sha256:")).map(([, , digest]) => digest));
+  return new Set(images.filter(([, , digest]) => digests.has(digest)).map(([name]) => name));
+}
+
+/** Returns name, type and digest of all images. */
+async function imagesIn(machine: Machine, programs: Programs): Promise<[string, string, string][]> {
+  const lines = (await ctr(machine, programs, ["images", "list"])).trim().split("\n").slice(1);
+  return lines.map((line) => {
+    const [name = "", type = "", digest = ""] = line.split(/\s+/);
+    return [name, type, digest];
+  });
 }
 
 /** Runs containerd's client in the namespace that kubelet uses. Waits for containerd to start. */

@@ -5,7 +5,7 @@ import { supportedVersions } from "../../src/api/versions.ts";
 import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
 import { clusterPaths } from "./cluster-paths.ts";
-import { importArchive, startContainerd, stopContainerd } from "./containerd.ts";
+import { imagesWithID, importArchive, startContainerd, stopContainerd } from "./containerd.ts";
 import { restoreImageStore, saveImageStore } from "./containerd-store.ts";
 import type { Image } from "./image.ts";
 import { type Archive, archiveOf, archivePath } from "./image-archive.ts";
@@ -36,7 +36,8 @@ export async function startContainerdWithImages(
 ): Promise<void> {
   const before = await restoreImageStore();
   await startContainerd(machine, programs);
-  const missing = archives.filter(({ reference, hash }) => before[reference] !== hash);
+  const known = await imagesWithID(machine, programs);
+  const missing = archives.filter(({ reference, hash }) => before[reference] !== hash || !known.has(reference));
   for (const archive of missing) await imported(machine, programs, archive, report);
   const now = { ...before, ...Object.fromEntries(archives.map(({ reference, hash }) => [reference, hash])) };
   await writeFile(importedPath, JSON.stringify(now));
@@ -76,6 +77,6 @@ export async function provideImages(
 
 async function imported(machine: Machine, programs: Programs, archive: Archive, report: Report): Promise<void> {
   const began = Date.now();
-  await importArchive(machine, programs, archive.path);
+  await importArchive(machine, programs, archive);
   report(`images: ${archive.reference} imported in ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
