@@ -34,6 +34,8 @@ export async function apiServerArgs(settings: ApiServerSettings): Promise<readon
   return [
     "--bind-address=127.0.0.1",
     "--advertise-address=127.0.0.1",
+    // From 1.37 on, the API server does not write a loopback address into the Service kubernetes. Nothing connects to it here.
+    "--endpoint-reconciler-type=none",
     `--secure-port=${settings.port}`,
     `--etcd-servers=${settings.etcdUrl}`,
     `--tls-cert-file=${settings.serving}.crt`,
