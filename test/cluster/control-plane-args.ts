@@ -33,6 +33,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
         extraArgs: [
           `--bind-address=${network.nodeAddress}`,
           `--advertise-address=${network.nodeAddress}`,
+          "--endpoint-reconciler-type=lease",
           `--service-cluster-ip-range=${network.services}`,
           "--enable-admission-plugins=NodeRestriction",
           `--authentication-config=${authenticationConfigurationPath}`,

@@ -34,7 +34,7 @@ export async function apiServerArgs(settings: ApiServerSettings): Promise<readon
   return [
     "--bind-address=127.0.0.1",
     "--advertise-address=127.0.0.1",
-    // From 1.37 on, the API server does not write a loopback address into the Service kubernetes. Nothing connects to it here.
+    // From 1.37 on, the API server does not write a loopback address into the Service kubernetes. Without a node nothing connects to it.
     "--endpoint-reconciler-type=none",
     `--secure-port=${settings.port}`,
     `--etcd-servers=${settings.etcdUrl}`,

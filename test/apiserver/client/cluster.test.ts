@@ -62,7 +62,7 @@ async function connected(context: TestContext, watchAll = false): Promise<Connec
     client.close();
   });
   assert.ok(await connection.synced);
-  // Each listed kind of the operator lets the schema be read once more.
+  // Each listed kind of the operator lets the schema be read again.
   await connection.reconcile(key, (cluster) => cluster.skew("MlflowServer"));
   let since = await log.mark();
   return {
