@@ -10,9 +10,10 @@ import { label } from "../kube/names.ts";
 import { fromSecret, literal } from "../kube/variable.ts";
 import { labels } from "../model/metadata.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
-import { nearServer } from "./migration-job.ts";
-import { containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
+import { databaseVariables, nearServer } from "./migration-job.ts";
+import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
+import { taskContainer } from "./pod/task.ts";
 import { data, temporary, temporaryPath } from "./pod/volumes.ts";
 import { backupProgram } from "./python-programs.ts";
 
@@ -151,37 +152,25 @@ function destinationOf({ spec: { destination } }: MlflowBackup): BackupDestinati
 }
 
 function container(model: ServerModel, backup: MlflowBackup, destination: BackupDestination) {
-  const { image, authentication, database, artifacts, pod, session } = model;
-  const { users } = authentication;
+  const { artifacts, session } = model;
   const { command, variable } = program(backupProgram);
-  return {
-    name: "backup",
-    image: image.name,
-    imagePullPolicy: image.pullPolicy,
-    workingDir: "/",
-    command,
-    env: [
-      variable,
-      // The program reads the schema, and never changes it.
-      literal("MIGRATION_MODE", "check"),
-      literal("HOME", temporaryPath),
-      literal("TMPDIR", temporaryPath),
-      literal("BACKUP_NAME", backup.metadata.name),
-      literal("BACKUP_DIRECTORY", directoryOf(backup)),
-      literal("BACKUP_SERVER_NAME", model.name),
-      literal("BACKUP_SERVER_NAMESPACE", model.namespace),
-      literal("BACKUP_SERVER_UID", model.owner.metadata.uid ?? ""),
-      // The name of a bucket can be in a Secret or ConfigMap.
-      ...artifacts.env.filter(({ name }) => artifacts.location.includes(`$(${name})`)),
-      { name: "BACKUP_ARTIFACTS", value: artifacts.location },
-      ...destination.env,
-      fromSecret("BACKUP_KEK_PASSPHRASE", session.secret, dataKeys.kekPassphrase),
-      fromSecret("BACKUP_WEBHOOK_KEY", session.secret, dataKeys.webhookKey),
-      ...database.migrationVariables("TRACKING"),
-      ...(users?.database.migrationVariables("AUTH") ?? []),
-      ...(users?.application === "oidc-auth" ? [literal("AUTH_APPLICATION", users.application)] : []),
-    ],
-    resources: pod.resources.migration,
-    securityContext: containerSecurityContext,
-  };
+  return taskContainer(model, "backup", command, [
+    variable,
+    // The program reads the schema, and never changes it.
+    literal("MIGRATION_MODE", "check"),
+    literal("HOME", temporaryPath),
+    literal("TMPDIR", temporaryPath),
+    literal("BACKUP_NAME", backup.metadata.name),
+    literal("BACKUP_DIRECTORY", directoryOf(backup)),
+    literal("BACKUP_SERVER_NAME", model.name),
+    literal("BACKUP_SERVER_NAMESPACE", model.namespace),
+    literal("BACKUP_SERVER_UID", model.owner.metadata.uid ?? ""),
+    // The name of a bucket can be in a Secret or ConfigMap.
+    ...artifacts.env.filter(({ name }) => artifacts.location.includes(`$(${name})`)),
+    { name: "BACKUP_ARTIFACTS", value: artifacts.location },
+    ...destination.env,
+    fromSecret("BACKUP_KEK_PASSPHRASE", session.secret, dataKeys.kekPassphrase),
+    fromSecret("BACKUP_WEBHOOK_KEY", session.secret, dataKeys.webhookKey),
+    ...databaseVariables(model),
+  ]);
 }

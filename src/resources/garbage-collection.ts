@@ -2,10 +2,11 @@ import type { V1Affinity, V1PodSpec } from "@kubernetes/client-node";
 import type { ServerModel } from "../features/server-model.ts";
 import type { CronJob } from "../kube/manifests.ts";
 import { literal } from "../kube/variable.ts";
-import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
+import { ownedMetadata, podSelector } from "../model/metadata.ts";
 import { storesEnvironment } from "./pod/environment.ts";
-import { containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
+import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
+import { taskContainer, taskPodMetadata } from "./pod/task.ts";
 import { data, temporary } from "./pod/volumes.ts";
 import { collectGarbageProgram } from "./python-programs.ts";
 
@@ -18,9 +19,8 @@ const longestSeconds = 5 * 3600;
  * Undefined also if only one pod can mount the volume.
  */
 export function garbageCollection(model: ServerModel): CronJob | undefined {
-  const { owner, names, garbageCollection: settings, pod } = model;
+  const { owner, names, garbageCollection: settings } = model;
   if (settings === undefined || model.volume?.accessModes.includes("ReadWriteOncePod")) return undefined;
-  const { annotations } = pod;
   return {
     apiVersion: "batch/v1",
     kind: "CronJob",
@@ -38,13 +38,7 @@ export function garbageCollection(model: ServerModel): CronJob | undefined {
           backoffLimit: 0,
           // For what hangs without its own deadline, such as a pod that no node can run.
           activeDeadlineSeconds: longestSeconds + 3600,
-          template: {
-            metadata: {
-              labels: { ...model.artifacts.podLabels, ...pod.labels, ...labels(owner, "garbage-collection") },
-              ...(annotations && { annotations }),
-            },
-            spec: spec(model, settings),
-          },
+          template: { metadata: taskPodMetadata(model, "garbage-collection"), spec: spec(model, settings) },
         },
       },
     },
@@ -52,24 +46,15 @@ export function garbageCollection(model: ServerModel): CronJob | undefined {
 }
 
 function spec(model: ServerModel, { ageSeconds, isDryRun }: NonNullable<ServerModel["garbageCollection"]>): V1PodSpec {
-  const { image, pod, volume, databaseFiles, artifacts } = model;
+  const { volume, databaseFiles, artifacts } = model;
   const { command, variable } = program(collectGarbageProgram);
-  const container = {
-    name: "garbage-collection",
-    image: image.name,
-    imagePullPolicy: image.pullPolicy,
-    workingDir: "/",
-    command,
-    env: [
-      variable,
-      literal("GARBAGE_AGE_SECONDS", String(ageSeconds)),
-      literal("GARBAGE_DRY_RUN", String(isDryRun)),
-      literal("GARBAGE_MAX_SECONDS", String(longestSeconds)),
-      ...storesEnvironment(model),
-    ],
-    resources: pod.resources.migration,
-    securityContext: containerSecurityContext,
-  };
+  const container = taskContainer(model, "garbage-collection", command, [
+    variable,
+    literal("GARBAGE_AGE_SECONDS", String(ageSeconds)),
+    literal("GARBAGE_DRY_RUN", String(isDryRun)),
+    literal("GARBAGE_MAX_SECONDS", String(longestSeconds)),
+    ...storesEnvironment(model),
+  ]);
   const mounted = [temporary(model), ...data(model), ...databaseFiles, ...artifacts.mounted];
   return {
     ...podSpec(model, { main: [{ container, mounted }] }),

@@ -1,4 +1,4 @@
-import type { V1Affinity, V1Container, V1EnvVar } from "@kubernetes/client-node";
+import type { V1Affinity, V1Container } from "@kubernetes/client-node";
 import type { ServerModel } from "../features/server-model.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
@@ -7,8 +7,9 @@ import { type Component, labels, ownedMetadata, podSelector } from "../model/met
 import { objectNames } from "../model/names.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { artifactCheck } from "./artifact-check.ts";
-import { containerSecurityContext, podSpec } from "./pod/pod-spec.ts";
+import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
+import { taskContainer, taskPodMetadata } from "./pod/task.ts";
 import { data, temporary, temporaryPath } from "./pod/volumes.ts";
 import { migrateProgram, preflightProgram } from "./python-programs.ts";
 
@@ -76,12 +77,11 @@ function taskSpec(model: ServerModel, container: V1Container, { mounts }: Task) 
 }
 
 function job(
-  { owner, pod, artifacts }: ServerModel,
+  model: ServerModel,
   metadata: Job["metadata"],
   spec: ReturnType<typeof taskSpec>,
   component: Component,
 ): Job {
-  const { annotations } = pod;
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -90,13 +90,7 @@ function job(
       backoffLimit: 100_000,
       completions: 1,
       parallelism: 1,
-      template: {
-        metadata: {
-          labels: { ...artifacts.podLabels, ...pod.labels, ...labels(owner, component) },
-          ...(annotations && { annotations }),
-        },
-        spec,
-      },
+      template: { metadata: taskPodMetadata(model, component), spec },
     },
   };
 }
@@ -123,24 +117,6 @@ function preflightContainer(model: ServerModel, isConnected: boolean): V1Contain
   ]);
 }
 
-function taskContainer(
-  { image, pod }: ServerModel,
-  name: string,
-  command: string[],
-  env: readonly V1EnvVar[],
-): V1Container {
-  return {
-    name,
-    image: image.name,
-    imagePullPolicy: image.pullPolicy,
-    workingDir: "/",
-    command,
-    env: [...env],
-    resources: pod.resources.migration,
-    securityContext: containerSecurityContext,
-  };
-}
-
 function programVariables({ authentication: { packages = [] } }: ServerModel, mode: "upgrade" | "check") {
   return [
     literal("MIGRATION_MODE", mode),
@@ -150,7 +126,8 @@ function programVariables({ authentication: { packages = [] } }: ServerModel, mo
   ];
 }
 
-function databaseVariables({ database, authentication: { users } }: ServerModel) {
+/** Returns the connections of the databases, for programs that read or change their schema. */
+export function databaseVariables({ database, authentication: { users } }: ServerModel) {
   return [
     ...database.migrationVariables("TRACKING"),
     ...(users?.database.migrationVariables("AUTH") ?? []),
