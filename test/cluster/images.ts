@@ -48,8 +48,8 @@ export async function startContainerdWithImages(
 }
 
 /**
- * Builds and imports missing images; returns their references, in the same order. Only one process at a time imports: all
- * record imported images in one file.
+ * Builds and imports images that containerd does not have; returns their references, in the same order. Only one process at a time
+ * imports: all record imported images in one file.
  */
 export async function provideImages(
   machine: Machine,
@@ -65,7 +65,8 @@ export async function provideImages(
       () => {},
       async () => {
         const known: Record<string, string> = JSON.parse(await readFile(importedPath, "utf8"));
-        if (known[archive.reference] === archive.hash) return;
+        const present = await imagesWithID(machine, programs);
+        if (known[archive.reference] === archive.hash && present.has(archive.reference)) return;
         await imported(machine, programs, archive, report);
         await writeFile(importedPath, JSON.stringify({ ...known, [archive.reference]: archive.hash }));
       },

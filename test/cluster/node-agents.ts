@@ -50,15 +50,11 @@ export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFile
     maxOpenFiles: 16384,
     podPidsLimit: 4096,
     makeIPTablesUtilChains: false,
-    // Images are never removed: there may be no registry to pull them from again.
+    // Images are never removed: there may be no registry to pull them from again. The kubelet removes all unused images at every eviction signal
+    // of a disk, so there is none.
     imageGCHighThresholdPercent: 100,
     imageMaximumGCAge: "0s",
-    evictionHard: {
-      "memory.available": "200Mi",
-      "nodefs.available": "1%",
-      "nodefs.inodesFree": "1%",
-      "imagefs.available": "1%",
-    },
+    evictionHard: { "memory.available": "200Mi" },
     evictionPressureTransitionPeriod: "10s",
     nodeStatusUpdateFrequency: "5s",
     syncFrequency: "10s",
