@@ -12,8 +12,9 @@ import {
   verdictOf,
   verdictPrefix,
 } from "../reconcile/endpoint-checks.ts";
-import type { SendProbe } from "../reconcile/probe.ts";
-import type { Rounds } from "./prober.ts";
+import { lateText, type SendProbe } from "../reconcile/probe.ts";
+import { fairLimiter } from "./fair-limiter.ts";
+import { type Round, type Rounds, roundNotEnded } from "./prober.ts";
 
 export interface EndpointTiming {
   /** Interval of the rounds. An endpoint that opens is reported after at most this time, a tenth more, and `confirmSeconds`. */
@@ -23,6 +24,10 @@ export interface EndpointTiming {
   readonly timeoutSeconds: number;
   /** Timeout of requests to ports that must be closed, which network policies usually drop. */
   readonly portTimeoutSeconds: number;
+  /** Timeout of all requests to the port for clients of one endpoint in one round. Default: 20. */
+  readonly endpointSeconds?: number;
+  /** Seconds after which a round that has not ended is reported. Default: that of the prober. */
+  readonly lateSeconds?: number;
 }
 
 const defaultTiming: EndpointTiming = {
@@ -38,8 +43,10 @@ const roundsWithoutAnswer = 4;
 /** Rare checks are sent in the first round, and in one of so many. */
 const rareRounds = 20;
 
-/** Maximum number of endpoints of all servers that are probed at the same time. */
-const maxConcurrent = 32;
+const defaultEndpointSeconds = 20;
+
+/** Maximum numbers of endpoints of all servers, and of those in one namespace, that are probed at the same time. */
+const limits = { most: 32, mostOfGroup: 8 };
 
 /**
  * The probes of the endpoints of servers, as an unauthenticated client. A round sends the most important check to each endpoint, and the
@@ -49,27 +56,37 @@ export function endpointRounds(
   send: SendProbe,
   timing: EndpointTiming = defaultTiming,
 ): Rounds<EndpointChecks, EndpointResults> {
-  const limited = limiter(maxConcurrent);
+  const limited = fairLimiter(limits);
+  const { endpointSeconds = defaultEndpointSeconds, lateSeconds } = timing;
 
   async function probed(
     checks: EndpointChecks,
     at: ProbedEndpoint,
-    number: number,
-    before: EndpointResults | undefined,
+    { number, before }: Round<EndpointResults>,
   ): Promise<[string, Verdict][]> {
     const isRepeated = (id: string) => (before?.verdicts[verdictPrefix(at) + id]?.result ?? "expected") !== "expected";
     const isChosen = at === checks.pods[number % Math.max(1, checks.pods.length)];
     const isRare = number % rareRounds === 0;
     const found: [string, Verdict][] = [];
+    const ends = performance.now() + endpointSeconds * 1000;
+    let timely: Verdict = { result: "expected" };
     for (const check of selectedChecks(checks, { isChosen, isRare, isRepeated })) {
       const request = checkRequest(checks, at.endpoint, check);
-      const verdict = verdictOf(check, request, await send(request, timing.timeoutSeconds), checks);
+      const left = (ends - performance.now()) / 1000;
+      const answer = left > 0 ? await send(request, Math.min(timing.timeoutSeconds, left)) : undefined;
+      // A server that answers slowly must not delay the probes of others.
+      if (answer === undefined || (answer.kind === "unanswered" && left < timing.timeoutSeconds)) {
+        timely = { result: "failed", text: lateText(request, endpointSeconds) };
+        break;
+      }
+      const verdict = verdictOf(check, request, answer, checks);
       found.push([check.id, verdict]);
       // The others would have no answer either.
       if (verdict.result === "failed") break;
     }
+    found.push(["time", timely]);
     const { isInMesh } = checks;
-    const isReached = found.some(([, { result }]) => result !== "failed");
+    const isReached = found.some(([id, { result }]) => id !== "time" && result !== "failed");
     const ports = at.otherPorts.map(async (port): Promise<[string, Verdict]> => {
       const request = portRequest(checks, at.endpoint, port.number);
       const answer = await send(request, timing.portTimeoutSeconds);
@@ -79,11 +96,14 @@ export function endpointRounds(
   }
 
   return {
-    run: async (checks, number, before) => {
+    run: async (checks, round) => {
       const all = [...(checks.service ? [checks.service] : []), ...checks.pods];
-      const found = await Promise.all(all.map((at) => limited(() => probed(checks, at, number, before))));
-      return roundResults(checks, Object.fromEntries(found.flat()), before);
+      const probe = async (at: ProbedEndpoint) => (round.isCurrent() ? probed(checks, at, round) : []);
+      const found = await Promise.all(all.map((at) => limited(round.key.namespace, () => probe(at))));
+      return roundResults(checks, Object.fromEntries(found.flat()), round.before);
     },
+    unknown: ({ generation }) => ({ generation, verdicts: { round: { result: "failed", text: roundNotEnded } } }),
+    ...(lateSeconds !== undefined && { lateSeconds }),
     roundsToReport: (results) => {
       if (textsOf(results, "open").length > 0 || textsOf(results, "unexpected").length > 0) return 2;
       // A busy server, or one that restarts, answers a moment later.
@@ -91,22 +111,5 @@ export function endpointRounds(
     },
     interval: () => timing.intervalSeconds,
     confirmSeconds: timing.confirmSeconds,
-  };
-}
-
-/** Returns a function that runs at most so many others at the same time, in the order of the calls. */
-function limiter(most: number): <T>(run: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (run) => {
-    if (running >= most) await new Promise<void>((resolve) => void waiting.push(resolve));
-    else running += 1;
-    try {
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
   };
 }

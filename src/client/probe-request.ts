@@ -8,8 +8,19 @@ const bytesRead = 300;
 
 /** Sends a probe over the network, on a separate connection, without following redirects. */
 export const sendProbe: SendProbe = (probe, timeoutSeconds) =>
-  new Promise((resolve) => {
-    const outgoing = started(probe, (response) => void answerOf(response, outgoing).then(resolve));
+  sent(probe, timeoutSeconds).catch((error: NodeJS.ErrnoException) => failureOf(error, false));
+
+function sent(probe: ProbeRequest, timeoutSeconds: number): Promise<ProbeAnswer> {
+  return new Promise((resolve) => {
+    const answered = (answer: ProbeAnswer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    const outgoing = started(probe, (response) => void answerOf(response, outgoing).then(answered));
+    const timer = setTimeout(() => {
+      resolve({ kind: "unanswered", why: `no response within ${timeoutSeconds} s` });
+      outgoing.destroy();
+    }, timerMilliseconds(timeoutSeconds));
     let isConnected = false;
     outgoing.on("socket", (socket) =>
       // With TLS, a handshake that fails is no answer.
@@ -17,14 +28,15 @@ export const sendProbe: SendProbe = (probe, timeoutSeconds) =>
         isConnected = true;
       }),
     );
-    outgoing.on("error", (error: NodeJS.ErrnoException) => resolve(failureOf(error, isConnected)));
-    const timer = setTimeout(() => {
-      resolve({ kind: "unanswered", why: `no response within ${timeoutSeconds} s` });
-      outgoing.destroy();
-    }, timerMilliseconds(timeoutSeconds));
-    outgoing.on("close", () => clearTimeout(timer));
+    // Without a listener Node closes the connection after status 101, and reports neither a response nor an error.
+    outgoing.on("upgrade", (response, socket) => {
+      answered(responseOf(response, ""));
+      socket.destroy();
+    });
+    outgoing.on("error", (error: NodeJS.ErrnoException) => answered(failureOf(error, isConnected)));
     outgoing.end();
   });
+}
 
 function started(
   { endpoint: { host, port }, scheme, method, path, headers }: ProbeRequest,
@@ -47,14 +59,7 @@ function answerOf(response: IncomingMessage, outgoing: ClientRequest): Promise<P
   let text = "";
   response.setEncoding("utf8");
   return new Promise((resolve) => {
-    const answered = () =>
-      resolve({
-        kind: "response",
-        status: response.statusCode ?? 0,
-        contentType: response.headers["content-type"] ?? "",
-        location: response.headers.location ?? "",
-        text,
-      });
+    const answered = () => resolve(responseOf(response, text));
     response.on("data", (part: string) => {
       text += part.slice(0, bytesRead - text.length);
       if (text.length >= bytesRead) outgoing.destroy();
@@ -62,6 +67,11 @@ function answerOf(response: IncomingMessage, outgoing: ClientRequest): Promise<P
     response.on("error", answered);
     response.on("close", answered);
   });
+}
+
+function responseOf({ statusCode = 0, headers }: IncomingMessage, text: string): ProbeAnswer {
+  const { "content-type": contentType = "", location = "" } = headers;
+  return { kind: "response", status: statusCode, contentType, location, text };
 }
 
 function failureOf({ code = "" }: NodeJS.ErrnoException, isConnected: boolean): ProbeAnswer {

@@ -10,17 +10,37 @@ export interface Prober<Subject, Result> {
   stop(): void;
 }
 
+/** One round of probes. */
+export interface Round<Result> {
+  readonly key: Key;
+  /** The first has the number 0. */
+  readonly number: number;
+  /** The result of the previous round, also if it was not reported. */
+  readonly before: Result | undefined;
+  /** Whether its result is still needed. */
+  readonly isCurrent: () => boolean;
+}
+
 /** How one kind of probes works. */
 export interface Rounds<Subject, Result> {
-  /** Sends the requests of a round, of which the first has the number 0. `before` is the result of the previous round, also if it was not reported. */
-  readonly run: (subject: Subject, number: number, before: Result | undefined) => Promise<Result>;
+  /** Sends the requests of a round. */
+  readonly run: (subject: Subject, round: Round<Result>) => Promise<Result>;
+  /** The result that replaces an earlier one if a round fails or does not end in time: nothing is known. */
+  readonly unknown: (subject: Subject) => Result;
   /** The number of consecutive doubtful rounds after which a result is reported: the mesh, or the server, may still be applying a change. 1: immediately. */
   readonly roundsToReport: (result: Result) => number;
   /** Seconds until the next round. */
   readonly interval: (result: Result) => number;
   /** Seconds until the round that confirms a result. */
   readonly confirmSeconds: number;
+  /** Seconds after which a round that has not ended is reported. Default: five minutes. */
+  readonly lateSeconds?: number;
 }
+
+const defaultLateSeconds = 300;
+
+/** Why nothing is known. */
+export const roundNotEnded = "the operator has not finished a round of probes";
 
 interface Known<Result> {
   readonly subject: string;
@@ -38,30 +58,39 @@ interface Known<Result> {
 /** `changed` is called for a server whose result has changed. */
 export function prober<Subject, Result>(
   changed: (key: Key) => void,
-  { run, roundsToReport, interval, confirmSeconds }: Rounds<Subject, Result>,
+  { run, unknown, roundsToReport, interval, confirmSeconds, lateSeconds = defaultLateSeconds }: Rounds<Subject, Result>,
 ): Prober<Subject, Result> {
   const known = new Map<string, Known<Result>>();
 
+  function report(key: Key, state: Known<Result>, found: Result): void {
+    const isChanged = JSON.stringify(found) !== JSON.stringify(state.reported);
+    state.reported = found;
+    if (isChanged) changed(key);
+  }
+
   async function round(key: Key, state: Known<Result>, subject: Subject): Promise<void> {
-    const found = await run(subject, state.number, state.last);
-    if (known.get(keyText(key)) !== state) return;
+    const isCurrent = () => known.get(keyText(key)) === state;
+    const again = (seconds: number) => {
+      state.timer = setTimeout(() => void round(key, state, subject), timerMilliseconds(jittered(seconds))).unref();
+    };
+    // An earlier result would otherwise stay forever.
+    state.timer = setTimeout(() => report(key, state, unknown(subject)), timerMilliseconds(lateSeconds)).unref();
+    const { number, last: before } = state;
+    const found = await run(subject, { key, number, before, isCurrent }).catch(() => undefined);
+    clearTimeout(state.timer);
+    if (!isCurrent()) return;
+    if (found === undefined) {
+      report(key, state, unknown(subject));
+      return again(interval(unknown(subject)));
+    }
     const needed = roundsToReport(found);
     state.number += 1;
     state.last = found;
     state.doubtful = needed > 1 ? state.doubtful + 1 : 0;
     const wasReported = state.reported !== undefined && roundsToReport(state.reported) >= needed;
-    if (needed > 1 && state.doubtful < needed && !wasReported) {
-      again(confirmSeconds);
-      return;
-    }
-    const isChanged = JSON.stringify(found) !== JSON.stringify(state.reported);
-    state.reported = found;
+    if (needed > 1 && state.doubtful < needed && !wasReported) return again(confirmSeconds);
     again(interval(found));
-    if (isChanged) changed(key);
-
-    function again(seconds: number): void {
-      state.timer = setTimeout(() => void round(key, state, subject), timerMilliseconds(jittered(seconds))).unref();
-    }
+    report(key, state, found);
   }
 
   function forget(key: Key): void {

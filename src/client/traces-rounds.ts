@@ -1,6 +1,6 @@
 import type { ProbeEndpoint, SendProbe } from "../reconcile/probe.ts";
 import { encodedPath, isDenied, type ProbeResults, tracesRequests, tracesResults } from "../reconcile/probe-results.ts";
-import type { Rounds } from "./prober.ts";
+import { type Rounds, roundNotEnded } from "./prober.ts";
 
 /** The results of a round of {@link tracesRounds}. */
 export interface TracesRound {
@@ -28,7 +28,7 @@ export function tracesRounds(
   timing: TracesTiming = defaultTiming,
 ): Rounds<readonly ProbeEndpoint[], TracesRound> {
   return {
-    run: async (endpoints, _, before) => {
+    run: async (endpoints, { before }) => {
       const encoded = before?.encoded ?? encodedPath();
       const requests = tracesRequests(endpoints, encoded);
       const answers = await Promise.all(
@@ -37,6 +37,7 @@ export function tracesRounds(
       const results = tracesResults(answers);
       return { results, encoded: isDenied(results) ? undefined : encoded };
     },
+    unknown: () => ({ results: { notDenied: [], unanswered: [roundNotEnded], denied: 0 } }),
     // ztunnel applies a policy a moment after istiod has reported it.
     roundsToReport: ({ results }) => (results.notDenied.length > 0 ? 2 : 1),
     interval: ({ results }) => (isDenied(results) ? timing.deniedSeconds : timing.answeredSeconds),

@@ -40,13 +40,22 @@ export type ProbeAnswer =
 export type SendProbe = (request: ProbeRequest, timeoutSeconds: number) => Promise<ProbeAnswer>;
 
 /** A request as messages name it. */
-export function requestText({ endpoint: { what, host, port }, method, path }: ProbeRequest): string {
-  return `${what} (${host.includes(":") ? `[${host}]` : host}:${port}) answered ${method} ${path}`;
+export function requestText({ endpoint, method, path }: ProbeRequest): string {
+  return `${endpointText(endpoint)} answered ${method} ${path}`;
 }
 
 /** Why there is no answer. */
-export function unansweredText({ endpoint: { what, host, port }, method, path }: ProbeRequest, why: string): string {
-  return `${what} (${host.includes(":") ? `[${host}]` : host}:${port}) did not answer ${method} ${path}: ${why}`;
+export function unansweredText({ endpoint, method, path }: ProbeRequest, why: string): string {
+  return `${endpointText(endpoint)} did not answer ${method} ${path}: ${why}`;
+}
+
+/** What an endpoint does that answers too slowly. */
+export function lateText({ endpoint }: ProbeRequest, seconds: number): string {
+  return `${endpointText(endpoint)} did not answer all probes within ${seconds} s`;
+}
+
+function endpointText({ what, host, port }: ProbeEndpoint): string {
+  return `${what} (${host.includes(":") ? `[${host}]` : host}:${port})`;
 }
 
 /** Whether the mesh has denied a request: Envoy's RBAC filter answers it, ztunnel closes the connection without a byte. */

@@ -171,3 +171,35 @@ test("reports a port of the pod at which MLflow can be reached next to oauth2-pr
   const before = JSON.stringify(results());
   await steadily(() => assert.equal(JSON.stringify(results()), before), 0.3);
 });
+
+test("a server that answers slowly is not probed longer than the time of one endpoint, and proves nothing", async (context) => {
+  let requests = 0;
+  const port = await listening(context, (request, response) => {
+    requests += 1;
+    setTimeout(() => secured(request, response), 150);
+  });
+  const { found } = setUp(context, checksAt([port]), { intervalSeconds: 600, endpointSeconds: 0.4 });
+  found("failed");
+  await eventually(() =>
+    assert.match(
+      found("failed")?.join() ?? "",
+      /^pod demo-0 \(127\.0\.0\.1:\d+\) did not answer all probes within 0.4 s$/,
+    ),
+  );
+  assert.ok(requests <= 12, `${requests} requests in four rounds`);
+});
+
+test("slow servers of one namespace do not delay those of another", async (context) => {
+  const silent = createTcpServer((socket) => void context.after(() => socket.destroy())).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  context.after(() => silent.close());
+  const slow = (silent.address() as AddressInfo).port;
+  const rounds = endpointRounds(sendProbe, { ...timing, timeoutSeconds: 20 });
+  const running = prober<EndpointChecks, EndpointResults>(() => undefined, rounds);
+  context.after(() => running.stop());
+  for (let n = 0; n < 40; n++) running.result({ namespace: "slow", name: `demo-${n}` }, checksAt([slow]));
+  const fast = checksAt([await listening(context, secured)]);
+  const began = performance.now();
+  await eventually(() => assert.notEqual(running.result(key, fast), undefined));
+  assert.ok(performance.now() - began < 15_000);
+});

@@ -137,3 +137,41 @@ test("stops probing a server after forget", async (context) => {
   });
   assert.equal(probes.probes(key, endpoints), undefined, "the results are not kept");
 });
+
+test("status 101 is a response of the server behind the mesh", async (context) => {
+  const { probes } = setUp(context);
+  const upgrading = createTcpServer((socket) =>
+    socket
+      .on("error", () => undefined)
+      .once("data", () => {
+        socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+      }),
+  );
+  const endpoints = [await endpointOf(context, upgrading)];
+  await eventually(() => assert.match(`${probes.probes(key, endpoints)?.notDenied}`, /answered POST .* with 101/));
+});
+
+test("a request that cannot be sent is unanswered", async () => {
+  const request = { endpoint: { what: "pod", host: "127.0.0.1", port: 1 }, method: "GET", path: "/a b" } as const;
+  assert.deepEqual(await sendProbe(request, 1), { kind: "unanswered", why: "ERR_UNESCAPED_CHARACTERS" });
+});
+
+for (const [what, fails] of [
+  ["fails", () => Promise.reject(new Error("a bug"))],
+  ["does not end in time", () => new Promise<string>(() => undefined)],
+] as const)
+  test(`an earlier result is replaced if a round ${what}`, async (context) => {
+    const notifications: string[] = [];
+    const running = prober<string, string>(({ name }) => notifications.push(name), {
+      run: (_, { number }) => (number === 0 ? Promise.resolve("secured") : fails()),
+      unknown: () => "unknown",
+      roundsToReport: () => 1,
+      interval: () => 0.05,
+      confirmSeconds: 0.05,
+      lateSeconds: 0.3,
+    });
+    context.after(() => running.stop());
+    running.result(key, "subject");
+    await eventually(() => assert.equal(running.result(key, "subject"), "unknown"));
+    assert.deepEqual(notifications, ["demo", "demo"]);
+  });
