@@ -64,12 +64,14 @@ from migrate import (
     revisions,
     stores,
 )
-from mlflow_outcome import Failure, give_up, log, succeed
+from mlflow_outcome import Failure, finish, give_up, log
 
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 # A copy of an SQLite database that is uploaded to a bucket, next to the database.
 COPY_SUFFIX = ".backup-copy"
+# The table in which restore.py records which backup a database has been restored from. It is not part of a backup.
+RESTORE_TABLE = "mlflow_operator_restore"
 CHUNK = 1 << 20
 # A part of an upload has at least this size; S3 allows 10,000 parts, so later ones are larger.
 PART = 16 << 20
@@ -238,20 +240,24 @@ def sync(folder: Path) -> None:
         os.close(opened)
 
 
+def bucket_client(endpoint: str | None) -> Any:
+    import boto3
+    import botocore.config
+
+    config = botocore.config.Config(
+        connect_timeout=10, read_timeout=60, retries={"max_attempts": 4, "mode": "standard"}
+    )
+    return boto3.client("s3", endpoint_url=endpoint, config=config)
+
+
 class Bucket(Destination):
     def __init__(self, uri: str, directory: str) -> None:
-        import boto3
-        import botocore.config
-
         self._bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         self._prefix = "/".join(part for part in (prefix, directory) if part)
         self.location = f"s3://{self._bucket}/{self._prefix}"
         endpoint = os.environ.get("BACKUP_ENDPOINT_URL") or None
         self._place = f'bucket "{self._bucket}" at {endpoint or "AWS"}'
-        config = botocore.config.Config(
-            connect_timeout=10, read_timeout=60, retries={"max_attempts": 4, "mode": "standard"}
-        )
-        self._client = boto3.client("s3", endpoint_url=endpoint, config=config)
+        self._client = bucket_client(endpoint)
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -426,6 +432,7 @@ def postgresql_tool(target: Store, folder: Path) -> Tool:
             "--no-privileges",
             "--lock-wait-timeout=60000",
             "--no-password",
+            f"--exclude-table={RESTORE_TABLE}",
             *excluded,
         ],
         {
@@ -482,6 +489,7 @@ def mysql_tool(target: Store, folder: Path) -> Tool:
         "--hex-blob",
         "--skip-lock-tables",
         "--default-character-set=utf8mb4",
+        f"--ignore-table={url.database}.{RESTORE_TABLE}",
     ]
     arguments += [] if is_of_mariadb else ["--set-gtid-purged=OFF", "--column-statistics=0"]
     return Tool(
@@ -595,12 +603,24 @@ def remove(copy: Path) -> None:
         copy.with_name(f"{copy.name}{suffix}").unlink(missing_ok=True)
 
 
+def entry_of(target: Store, file: str) -> dict[str, Any]:
+    """Returns the entry of a schema in the manifest; its application is `tracking`, `auth` or `oidc`."""
+    present, _ = revisions(target)
+    role = "tracking" if target.name == "tracking" else "users"
+    return {
+        "role": role,
+        "application": target.name,
+        "engine": target.backend,
+        "file": file,
+        "schemaRevision": ",".join(present),
+    }
+
+
 def back_up_database(target: Store, to: Destination) -> tuple[File, dict[str, Any]]:
     """Writes the dump of a database, and returns its file and its entry in the manifest."""
     role = "tracking" if target.name == "tracking" else "users"
-    present, _ = revisions(target)
     name = f"{role}.{SUFFIXES[target.backend]}"
-    entry = {"role": role, "engine": target.backend, "file": name, "schemaRevision": ",".join(present)}
+    entry = entry_of(target, name)
     if target.sqlite_path is not None:
         return back_up_sqlite(target, to, name), entry
     with tempfile.TemporaryDirectory() as folder:
@@ -645,9 +665,8 @@ def walk(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if not Path(parent, name).is_symlink())
 
 
-def fingerprints() -> dict[str, str]:
+def fingerprints(salt: str) -> dict[str, str]:
     """Returns fingerprints of the encryption keys. A salt and scrypt prevent guessing a passphrase from them."""
-    salt = secrets.token_hex(16)
 
     def of(value: str) -> str:
         return hashlib.scrypt(value.encode(), salt=bytes.fromhex(salt), n=1 << 14, r=8, p=1, dklen=16).hex()
@@ -687,9 +706,10 @@ def back_up() -> dict[str, Any]:
     to.begin()
     files: list[File] = []
     databases: list[dict[str, Any]] = []
-    # Users can be in the tracking database.
     for target in targets:
-        if any(target.uri == each.uri for each in targets[: targets.index(target)]):
+        # Users can be in the tracking database.
+        if databases and target.uri == targets[0].uri:
+            databases.append(entry_of(target, files[0].name))
             continue
         log(f"{target.name}: dumping the {target.place}")
         try:
@@ -721,7 +741,7 @@ def back_up() -> dict[str, Any]:
         "databases": databases,
         "artifacts": artifacts,
         "files": [vars(file) for file in sorted(files, key=lambda file: file.name)],
-        "encryptionKeys": fingerprints(),
+        "encryptionKeys": fingerprints(secrets.token_hex(16)),
     }
     to.finish((json.dumps(manifest, indent=2) + "\n").encode())
     return result(to, manifest)
@@ -756,12 +776,7 @@ def main() -> NoReturn:
                 f"The backup program failed with {type(error).__name__} at {origin(error)}. {RESTARTED}.",
             )
         )
-    with contextlib.suppress(OSError):
-        Path(os.environ.get("TERMINATION_LOG") or "/dev/termination-log").write_text(
-            json.dumps(written) + "\n", encoding="utf-8"
-        )
-    log("done")
-    succeed()
+    finish(written)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,42 @@ import { accessKeySecret, bucketName, s3 } from "./fields/s3-store.ts";
 import { serverName } from "./fields/server-name.ts";
 import { objectName, text } from "./fields/text.ts";
 
+/** Whether a path is relative and leads to no parent directory. */
+const relativePath = String.raw`!self.startsWith('/') && !self.endsWith('/') && !self.matches('[\\\\]|//|(^|/)[.][.]?(/|$)')`;
+
 const persistentVolumeClaim = z
   .strictObject({
     claimName: objectName(
       "Name of a PersistentVolumeClaim in this namespace; it must exist, and the pods of the server do not use it. Example: mlflow-backups.",
     ).meta({ ...requiredRemedy("write the name of a PersistentVolumeClaim in this namespace") }),
     path: text("Folder of the volume. Default: the root of the volume. Example: production.", 512, {
-      rule: String.raw`!self.startsWith('/') && !self.endsWith('/') && !self.matches('[\\\\]|//|(^|/)[.][.]?(/|$)')`,
+      rule: relativePath,
       message:
         "path is a relative path such as production/mlflow: without a leading or trailing slash, and without //, ., .. and backslash",
     }).optional(),
   })
   .meta({ description: "A volume. Example: {claimName: mlflow-backups}." });
+
+const existing = z
+  .strictObject({
+    path: text(
+      "Folder of the backup in the destination, below its path or prefix. Example: ml/tracking/nightly-20260131T180000Z.",
+      512,
+      {
+        rule: relativePath,
+        message:
+          "path is the folder of the backup in the destination, such as ml/tracking/nightly-20260131T180000Z: without a leading or trailing slash, and without //, ., .. and backslash",
+      },
+    ).meta({
+      ...requiredRemedy(
+        "write the folder of the backup in the destination, such as path: ml/tracking/nightly-20260131T180000Z",
+      ),
+    }),
+  })
+  .meta({
+    description:
+      "A backup whose files exist already, such as one of another namespace or cluster. The operator verifies the files and writes none; it uses the image and the pod settings of the server. Example: {path: ml/tracking/nightly-20260131T180000Z}.",
+  });
 
 const bucket = z
   .strictObject({
@@ -53,6 +77,7 @@ export const mlflowBackupSpec = z
           "write a destination, such as destination: {persistentVolumeClaim: {claimName: mlflow-backups}}",
         ),
       }),
+    existing: existing.optional(),
   })
   .meta({
     description: "The server, and where its backup is written. It cannot be changed.",

@@ -25,7 +25,7 @@ const mlflowBackupStatus = z
       .enum(["Pending", "Running", "Completed", "Failed"])
       .meta({ description: "Phase of the backup. Completed and Failed are final." })
       .exactOptional(),
-    job: shortText("Name of the Job that writes the backup.").exactOptional(),
+    job: shortText("Name of the Job that writes the backup, or verifies its files.").exactOptional(),
     startedAt: time("Time at which the Job was created.").exactOptional(),
     completedAt: time("Time at which the Job ended.").exactOptional(),
     duration: shortText("Time from startedAt to completedAt. Example: 1m30s.", 32).exactOptional(),

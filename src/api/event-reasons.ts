@@ -167,7 +167,7 @@ export const eventReasons = {
     kind: "MlflowBackup",
     type: "Normal",
     action: "BackUp",
-    meaning: "A Job that writes the backup was created.",
+    meaning: "A Job that writes the backup, or verifies its files, was created.",
   },
   BackupCompleted: {
     kind: "MlflowBackup",

@@ -475,7 +475,7 @@ export const reasons = {
     remedy: "Check the pods with the command in the message.",
   },
   BackupCompleted: { meaning: "The backup is complete.", remedy: "" },
-  BackupRunning: { meaning: "A Job writes the backup.", remedy: "" },
+  BackupRunning: { meaning: "A Job writes the backup, or verifies its files.", remedy: "" },
   BackupWaiting: {
     meaning: "Another backup of the server, or a migration, has to end first.",
     remedy: "",
@@ -500,6 +500,18 @@ export const reasons = {
   BackupToolOutdated: {
     meaning: "The program that dumps the database is older than the database server.",
     remedy: "Use an image with a newer client.",
+  },
+  BackupManifestNotFound: {
+    meaning: "The folder or prefix of a backup has no `manifest.json`, so there is no complete backup in it.",
+    remedy: "Create another `MlflowBackup` with the `existing.path` of a complete backup.",
+  },
+  BackupDamaged: {
+    meaning: "A file of a backup is missing, or has another size or SHA-256 than when it was written.",
+    remedy: "Use another backup, or another copy of this one.",
+  },
+  BackupUnreadable: {
+    meaning: "The files of a backup cannot be read.",
+    remedy: "Check the owner of the files, or grant `s3:GetObject`, and create another `MlflowBackup`.",
   },
   ArtifactsUnreadable: {
     meaning: "The artifacts on the server's volume cannot be read completely.",
@@ -530,7 +542,7 @@ export const reasons = {
     remedy: "Set `destination.s3.ca` to its CA, and create another `MlflowBackup`.",
   },
   BackupDestinationRejected: {
-    meaning: "The volume or bucket of a backup rejects a write for another reason.",
+    meaning: "The volume or bucket of a backup rejects a write, or a read, for another reason.",
     remedy: "Read the message, and create another `MlflowBackup`.",
   },
 } as const satisfies Record<string, ReasonRow>;

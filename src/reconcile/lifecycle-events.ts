@@ -51,7 +51,7 @@ export function backupEvents(before: MlflowBackupStatus | undefined, after: Mlfl
   const isStarted = after.startedAt !== undefined && before?.startedAt === undefined;
   const isCompleted = after.phase === "Completed" && before?.phase !== "Completed";
   return [
-    ...(isStarted ? [lifecycleEvent("BackupStarted", `Job/${after.job} writes the backup.`)] : []),
+    ...(isStarted ? [lifecycleEvent("BackupStarted", `Job/${after.job} was created.`)] : []),
     ...(isCompleted ? [lifecycleEvent("BackupCompleted", conditionIn(after, "Ready")?.message ?? "")] : []),
     ...problemEvents(before, after, "BackUp"),
   ];

@@ -34,7 +34,9 @@ const withCaInSecret = changed(inBucket, {
   "spec.destination.s3.ca": { secretRef: { name: "example-ca", key: "ca.pem" } },
 });
 
-export const rightBackups: Readonly<Record<string, Document>> = { onVolume, inBucket, withCaInSecret };
+const existing = changed(inBucket, { "spec.existing": { path: "ml/tracking/nightly-20260131T180000Z" } });
+
+export const rightBackups: Readonly<Record<string, Document>> = { onVolume, inBucket, withCaInSecret, existing };
 
 const [ofVolume, ofBucket] = [wrong(onVolume), wrong(inBucket)];
 const claim = "spec.destination.persistentVolumeClaim";
@@ -79,5 +81,23 @@ export const wrongBackups: readonly Wrong[] = [
     { [`${s3}.endpointURL`]: "https://a:b@minio.example.com" },
     `${s3}.endpointURL`,
     "credentials belong in a Secret",
+  ),
+  ofVolume(
+    "no folder of an existing backup",
+    { "spec.existing": {} },
+    "spec.existing.path",
+    "write the folder of the backup",
+  ),
+  ofVolume(
+    "a location as the path of an existing backup",
+    { "spec.existing": { path: "s3://mlflow-backups/ml" } },
+    "spec.existing.path",
+    "path is the folder of the backup in the destination",
+  ),
+  ofVolume(
+    "a path upwards to an existing backup",
+    { "spec.existing": { path: "../other" } },
+    "spec.existing.path",
+    "path is the folder of the backup in the destination",
   ),
 ];

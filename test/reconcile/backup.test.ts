@@ -30,7 +30,16 @@ function pod(terminated?: object, more: Partial<Pod["status"] & object> = {}): P
   };
 }
 
-const of = (pods: readonly Pod[], status?: Job["status"]) => stateOfJob(job(status), pods, now);
+const backup = (status?: MlflowBackupStatus, more: Partial<MlflowBackup["spec"]> = {}): MlflowBackup => ({
+  apiVersion: "mlflow-operator.dev/v1alpha1",
+  kind: "MlflowBackup",
+  metadata: { name: "nightly", namespace: "team-a", uid: "1", generation: 1, creationTimestamp: created },
+  spec: { serverRef: { name: "demo" }, destination: { persistentVolumeClaim: { claimName: "backups" } }, ...more },
+  ...(status && { status }),
+});
+
+const of = (pods: readonly Pod[], status?: Job["status"], backedUp = backup()) =>
+  stateOfJob(backedUp, job(status), pods, now);
 const summary = ({ phase, isStalled, cause }: BackupState) => [phase, isStalled, cause.reason];
 const finishedAt = "2026-01-31T18:01:30Z";
 const failure = (reason: string) => JSON.stringify({ reason, message: "What is wrong." });
@@ -77,6 +86,17 @@ describe("the state of a backup by its Job", () => {
     assert.deepEqual(summary(state), ["Running", true, "ImagePullFailed"]);
   });
 
+  test("of files that exist already names their verification", () => {
+    const existing = backup(undefined, { existing: { path: "ml/tracking/nightly" } });
+    const message = JSON.stringify({ size: 1, mlflowVersion: "3.17.2", schemaRevision: "abc" });
+    assert.match(of([pod()], undefined, existing).cause.message, /verifies the files of the backup/);
+    const done = of([pod({ exitCode: 0, message, finishedAt })], undefined, existing);
+    assert.match(done.cause.message, /has verified the files/);
+    assert.equal(backupStatus(existing, done, {}, now).status.location, "pvc://backups/ml/tracking/nightly");
+    const failed = of([pod({ exitCode: 1, message: "", finishedAt })], undefined, existing);
+    assert.match(failed.cause.message, /so the backup is not verified/);
+  });
+
   test("ignores results that are not from the program", () => {
     for (const message of ["", "[]", "null", '{"size": "1"}', '{"size": 1, "mlflowVersion": "a b\\nc"}'])
       assert.notEqual(of([pod({ exitCode: 0, message, finishedAt })]).result?.mlflowVersion, "a b\nc");
@@ -84,16 +104,6 @@ describe("the state of a backup by its Job", () => {
 });
 
 describe("the status of a backup", () => {
-  const backup = (status?: MlflowBackupStatus): MlflowBackup => ({
-    apiVersion: "mlflow-operator.dev/v1alpha1",
-    kind: "MlflowBackup",
-    metadata: { name: "nightly", namespace: "team-a", uid: "1", generation: 1, creationTimestamp: created },
-    spec: {
-      serverRef: { name: "demo" },
-      destination: { persistentVolumeClaim: { claimName: "backups" } },
-    },
-    ...(status && { status }),
-  });
   const message = JSON.stringify({ size: 1_288_490_189, mlflowVersion: "3.17.2", schemaRevision: "abc" });
   const statusOf = (state: BackupState, before?: MlflowBackupStatus) => backupStatus(backup(before), state, {}, now);
 

@@ -5,7 +5,8 @@ import type { MlflowBackup } from "../../src/api/backup.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
 import { resolve } from "../../src/features/resolve.ts";
 import { isNameOf, isOfBackup } from "../../src/model/names.ts";
-import { backupJob, backupJobName, locationOf } from "../../src/resources/backup-job.ts";
+import { locationOf } from "../../src/resources/backup-destination.ts";
+import { backupJob, backupJobName } from "../../src/resources/backup-job.ts";
 import { environmentOf, inputs, postgresql, secret, server } from "../support/fixtures.ts";
 import { podSecurityProblems } from "../support/pod-security.ts";
 
@@ -96,6 +97,25 @@ describe("the Job of a backup", () => {
     assert.equal(mountOf(specs["bucket"] ?? {}), undefined);
     assert.ok(jobOf({}).spec.template.spec?.affinity?.podAffinity !== undefined);
     assert.equal(jobOf(specs["bucket"] ?? {}).spec.template.spec?.affinity, undefined);
+  });
+
+  test("of files that exist already reads them, and nothing of the server", () => {
+    const existing = (destination: MlflowBackup["spec"]["destination"]) => {
+      const { spec, ...rest } = backup(destination);
+      return { ...rest, spec: { ...spec, existing: { path: "ml/tracking/nightly" } } };
+    };
+    const job = jobOf(specs["postgresql"] ?? {}, existing(onVolume));
+    const { containers = [], volumes = [], affinity } = job.spec.template.spec ?? {};
+    assert.deepEqual(podSecurityProblems(job.spec.template as V1PodTemplateSpec), []);
+    assert.deepEqual(
+      volumes.map(({ name }) => name),
+      ["tmp", "backups"],
+    );
+    assert.equal(containers[0]?.volumeMounts?.find(({ name }) => name === "backups")?.readOnly, true);
+    assert.equal(affinity, undefined);
+    assert.doesNotMatch(JSON.stringify(containers[0]?.env), /DATABASE|KEK|WEBHOOK/);
+    assert.equal(environmentOf(job)["BACKUP_DIRECTORY"], "cluster-1/ml/tracking/nightly");
+    assert.equal(locationOf(existing(inBucket)), "s3://backups/cluster-1/ml/tracking/nightly");
   });
 
   test("writes to a folder that the status names", () => {

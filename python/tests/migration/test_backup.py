@@ -115,6 +115,16 @@ class Sqlite(unittest.TestCase):
         # Another run of the same Job finds the complete backup.
         self.assertEqual(backed_up("sqlite:////nowhere/mlflow.db", self.target)[:2], (0, report))
 
+    def test_users_in_the_tracking_database_are_in_its_dump(self) -> None:
+        make_earlier(self.uri, 0)
+        code, _, output = backed_up(self.uri, self.target, {"AUTH_DATABASE_URI": self.uri})
+        self.assertEqual(code, 0, output)
+        databases = checked(self.target / "team" / "tracking" / "first")["databases"]
+        self.assertEqual(
+            [(each["role"], each["application"], each["file"]) for each in databases],
+            [("tracking", "tracking", "tracking.sqlite"), ("users", "auth", "tracking.sqlite")],
+        )
+
     def test_a_missing_database_has_a_reason_and_leaves_nothing(self) -> None:
         code, report, _ = backed_up(self.uri, self.target)
         self.assertEqual((code, report["reason"]), (1, "DatabaseNotFound"))

@@ -2,7 +2,7 @@ import type { MlflowBackup, MlflowBackupStatus } from "../../api/backup.ts";
 import { conditionsOf, type NewCondition, notReconciling, notStalled, timestamp } from "../../kube/conditions.ts";
 import type { Job } from "../../kube/manifests.ts";
 import type { Installation } from "../../model/inputs.ts";
-import { locationOf } from "../../resources/backup-job.ts";
+import { locationOf } from "../../resources/backup-destination.ts";
 import type { Cause } from "../cause.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";
 

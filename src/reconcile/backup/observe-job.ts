@@ -1,28 +1,48 @@
 import type { V1ContainerStateTerminated } from "@kubernetes/client-node";
+import type { MlflowBackup } from "../../api/backup.ts";
 import type { Job, Owned, Pod } from "../../kube/manifests.ts";
 import { isControlledBy, objectText } from "../../kube/object.ts";
+import { backupJobName, isExisting } from "../../resources/backup-job.ts";
 import { podFailure, reportedFailure } from "../pod-failure.ts";
 import type { BackupResult, BackupState } from "./backup-state.ts";
 
 const another = "Create another MlflowBackup";
 
+/** What messages report of a program. */
+interface Texts {
+  readonly running: string;
+  readonly done: string;
+  /** What a failure causes. */
+  readonly effect: string;
+}
+
+function textsOf(backup: MlflowBackup): Texts {
+  if (isExisting(backup)) {
+    const files = "the files of the backup";
+    return { running: `verifies ${files}`, done: `has verified ${files}`, effect: "so the backup is not verified" };
+  }
+  return { running: "writes the backup", done: "has written the backup", effect: "so there is no backup" };
+}
+
 /** Returns the state of a backup by its Job and the pod of the Job. */
-export function stateOfJob(job: Job, objects: readonly Owned[], now: Date): BackupState {
+export function stateOfJob(backup: MlflowBackup, job: Job, objects: readonly Owned[], now: Date): BackupState {
+  const texts = textsOf(backup);
   const pods = objects.filter((object): object is Pod => object.kind === "Pod" && isControlledBy(object, job));
   // The program has ended even if an injected container keeps the pod running.
   const ended = pods.map(terminationOf).find((termination) => termination !== undefined);
-  if (ended !== undefined && job.metadata.deletionTimestamp === undefined) return stateOfProgram(job, ended);
+  if (ended !== undefined && job.metadata.deletionTimestamp === undefined) return stateOfProgram(texts, job, ended);
   const condition = job.status?.conditions?.find(
     ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",
   );
   const time = timeText(condition?.lastTransitionTime);
-  if (condition?.type === "Complete") return completed(job, time, undefined);
-  if (condition?.type === "Failed" || job.metadata.deletionTimestamp !== undefined) return interrupted(job, time);
+  if (condition?.type === "Complete") return completed(texts, job, time, undefined);
+  if (condition?.type === "Failed" || job.metadata.deletionTimestamp !== undefined)
+    return interrupted(texts, job, time);
   const failure = podFailure(pods);
   const age = (now.getTime() - Date.parse(String(job.metadata.creationTimestamp))) / 1000;
   const isScheduling = failure?.reason === "Unschedulable" && age >= 0 && age < schedulingSeconds;
   if (failure !== undefined && !isScheduling) return { phase: "Running", isStalled: true, cause: failure, job };
-  const cause = { reason: "BackupRunning", message: progress(job, pods) } as const;
+  const cause = { reason: "BackupRunning", message: progress(texts, job, pods) } as const;
   const again = isScheduling ? { againInSeconds: schedulingSeconds - age } : {};
   return { phase: "Running", isStalled: false, cause, job, ...again };
 }
@@ -30,10 +50,10 @@ export function stateOfJob(job: Job, objects: readonly Owned[], now: Date): Back
 /** Seconds in which a pod can be unschedulable: the scheduler also reports that while a volume is being provisioned. */
 const schedulingSeconds = 10;
 
-function progress(job: Job, pods: readonly Pod[]): string {
+function progress({ running }: Texts, job: Job, pods: readonly Pod[]): string {
   const { namespace, name } = job.metadata;
   const isRunning = pods.some(({ status }) => status?.containerStatuses?.some(({ state }) => state?.running));
-  if (isRunning) return `${objectText(job)} writes the backup.`;
+  if (isRunning) return `${objectText(job)} ${running}.`;
   const [pod] = pods;
   const [what, described] =
     pod === undefined
@@ -43,8 +63,8 @@ function progress(job: Job, pods: readonly Pod[]): string {
 }
 
 /** The state of a backup whose Job was deleted. */
-export function deletedJob(name: string): BackupState {
-  const message = `Job/${name} was deleted before it completed, so there is no backup. ${another}.`;
+export function deletedJob(backup: MlflowBackup): BackupState {
+  const message = `Job/${backupJobName(backup)} was deleted before it completed, ${textsOf(backup).effect}. ${another}.`;
   return { phase: "Failed", isStalled: true, cause: { reason: "BackupInterrupted", message } };
 }
 
@@ -52,32 +72,37 @@ function terminationOf(pod: Pod): V1ContainerStateTerminated | undefined {
   return pod.status?.containerStatuses?.find(({ name }) => name === "backup")?.state?.terminated;
 }
 
-function stateOfProgram(job: Job, ended: V1ContainerStateTerminated): BackupState {
+function stateOfProgram(texts: Texts, job: Job, ended: V1ContainerStateTerminated): BackupState {
   const time = timeText(ended.finishedAt);
-  if (ended.exitCode === 0) return completed(job, time, resultOf(ended.message));
+  if (ended.exitCode === 0) return completed(texts, job, time, resultOf(ended.message));
   const { namespace, name } = job.metadata;
   const reported = reportedFailure(ended.message);
   const cause =
     ended.reason === "OOMKilled"
       ? ({
           reason: "OutOfMemory",
-          message: `${objectText(job)} exceeded its memory limit, so there is no backup. Raise spec.pod.resources.limits.memory of the MlflowServer, and create another MlflowBackup.`,
+          message: `${objectText(job)} exceeded its memory limit, ${texts.effect}. Raise spec.pod.resources.limits.memory of the MlflowServer, and create another MlflowBackup.`,
         } as const)
       : (reported ??
         ({
           reason: "BackupFailed",
-          message: `${objectText(job)} ended with exit code ${ended.exitCode}, so there is no backup. See its log: kubectl logs -n ${namespace} job/${name}. Then create another MlflowBackup.`,
+          message: `${objectText(job)} ended with exit code ${ended.exitCode}, ${texts.effect}. See its log: kubectl logs -n ${namespace} job/${name}. Then create another MlflowBackup.`,
         } as const));
   return { phase: "Failed", isStalled: true, cause, job, ended: time };
 }
 
-function completed(job: Job, ended: string | undefined, result: BackupResult | undefined): BackupState {
-  const message = `${objectText(job)} has written the backup.`;
+function completed(
+  { done }: Texts,
+  job: Job,
+  ended: string | undefined,
+  result: BackupResult | undefined,
+): BackupState {
+  const message = `${objectText(job)} ${done}.`;
   return { phase: "Completed", isStalled: false, cause: { reason: "BackupCompleted", message }, job, ended, result };
 }
 
-function interrupted(job: Job, ended: string | undefined): BackupState {
-  const message = `The pod of ${objectText(job)} was deleted or evicted before it completed, so there is no backup. ${another}.`;
+function interrupted({ effect }: Texts, job: Job, ended: string | undefined): BackupState {
+  const message = `The pod of ${objectText(job)} was deleted or evicted before it completed, ${effect}. ${another}.`;
   return { phase: "Failed", isStalled: true, cause: { reason: "BackupInterrupted", message }, job, ended };
 }
 

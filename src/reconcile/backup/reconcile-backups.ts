@@ -4,7 +4,8 @@ import type { MlflowServer } from "../../api/server.ts";
 import type { Job, Owned } from "../../kube/manifests.ts";
 import { isControlledBy, type Key, objectText } from "../../kube/object.ts";
 import type { Installation } from "../../model/inputs.ts";
-import { backupJob, backupJobName, backupReferences } from "../../resources/backup-job.ts";
+import { backupReferences } from "../../resources/backup-destination.ts";
+import { backupJob, backupJobName, isExisting } from "../../resources/backup-job.ts";
 import { type Cause, combined } from "../cause.ts";
 import type { Cluster } from "../cluster.ts";
 import { applyRejection } from "../failure-cause.ts";
@@ -103,11 +104,11 @@ async function stateOf(backup: MlflowBackup, view: View, running: MlflowBackup |
   const { cluster, server, key, objects, now } = view;
   const job = jobOf(backup, objects);
   // The content of a Job without a server is not cached.
-  if (job !== undefined && job.omitted === undefined) return stateOfJob(job, objects, now);
+  if (job !== undefined && job.omitted === undefined) return stateOfJob(backup, job, objects, now);
   if (server === undefined || server.metadata.deletionTimestamp !== undefined) return withoutServer(backup, key);
   if (backup.status?.phase === "Running") {
     const live = await readJob(cluster, backup);
-    return live === undefined ? deletedJob(backupJobName(backup)) : stateOfJob(live, objects, now);
+    return live === undefined ? deletedJob(backup) : stateOfJob(backup, live, objects, now);
   }
   const waiting = (message: string): BackupState => ({
     phase: "Pending",
@@ -124,7 +125,8 @@ async function stateOf(backup: MlflowBackup, view: View, running: MlflowBackup |
   const [failed] = failedChecks(observed);
   if (failed !== undefined) return serverNotReady(server, failed);
   const migrates = observed.model.migrationMode !== undefined && server.status?.migration?.phase !== "Complete";
-  if (migrates) return waiting(`Waiting until the database of ${objectText(server)} is migrated.`);
+  if (migrates && !isExisting(backup))
+    return waiting(`Waiting until the database of ${objectText(server)} is migrated.`);
   return start(backup, view, observed);
 }
 
@@ -143,7 +145,7 @@ async function start(
     return { phase: "Pending", isStalled: true, cause, failure: error };
   }
   const live = await readJob(cluster, backup);
-  if (live !== undefined) return stateOfJob(live, objects, now);
+  if (live !== undefined) return stateOfJob(backup, live, objects, now);
   const message = `${objectText(wanted)} exists and does not belong to this MlflowBackup, so no backup is written. Delete the Job.`;
   return {
     phase: "Pending",
