@@ -6,19 +6,21 @@ import type { UpgradeMember } from "../reconcile/upgrade.ts";
 import { upgradeMembers } from "../reconcile/upgrade-members.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
-import { type Caches, type CachesOptions, caches } from "./caches.ts";
+import { Caches, type CachesOptions } from "./caches.ts";
 import { type EndpointTiming, endpointRounds } from "./endpoint-rounds.ts";
 import { namespaceEntry } from "./indexes.ts";
+import { ObjectWriter, type ObjectWriterOptions } from "./object-writer.ts";
 import { sendProbe } from "./probe-request.ts";
 import { prober } from "./prober.ts";
+import { ReportWriter, type ReportWriterOptions } from "./report-writer.ts";
 import { schemaGuard, violations } from "./schema-guard.ts";
 import { tracesRounds } from "./traces-rounds.ts";
 import { warningsReader } from "./warnings.ts";
-import { type WriterOptions, writer } from "./writer.ts";
 
 export interface ClusterOptions
   extends CachesOptions,
-    Pick<WriterOptions, "instance" | "onEventWriteError" | "onMutatedByAdmission"> {
+    Pick<ObjectWriterOptions, "onMutatedByAdmission">,
+    Pick<ReportWriterOptions, "instance" | "onEventWriteError"> {
   /** The state of the workspaces of a server, as far as it is known. */
   readonly summaries?: (server: MlflowServer) => WorkspaceSummary | undefined;
   /** Sends the probes of servers. Default: over the network. */
@@ -52,8 +54,13 @@ export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "s
 /** Starts the watches. Reconciliations can run after `synced` resolves to true. */
 export function clusterConnection(options: ClusterOptions): ClusterConnection {
   const warnings = warningsReader(options.client, (message) => options.onEventsReadError?.(message));
-  const cache = caches({ ...options, onDefinition: (isEnded) => (isEnded ? guard.recheck() : guard.invalidate()) });
-  const writes = writer({ ...options, caches: cache });
+  const cache = new Caches({
+    ...options,
+    onDefinition: (isEnded) => (isEnded ? guard.recheck() : guard.invalidate()),
+  });
+  const objects = new ObjectWriter({ ...options, caches: cache });
+  const reports = new ReportWriter({ ...options, caches: cache });
+  const writes = { ...objects, ...reports };
   const guard = schemaGuard(options.client, (kind, skew) => {
     options.onSkew?.(kind, skew);
     for (const { metadata } of cache.servers())

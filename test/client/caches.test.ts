@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { caches } from "../../src/client/caches.ts";
+import { Caches } from "../../src/client/caches.ts";
 import { kindsWith } from "../../src/kube/kinds.ts";
 import { localClient } from "../support/local-client.ts";
 
@@ -22,7 +22,7 @@ test("caches report the state of each watch once all are listed", async (context
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const client = localClient(server);
-  const all = caches({ client, namespaces: ["team-a"], onServer: () => undefined });
+  const all = new Caches({ client, namespaces: ["team-a"], onServer: () => undefined });
   context.after(() => {
     all.stop();
     client.close();
