@@ -78,62 +78,67 @@ export function planOf(observed: ObservedState): Plan {
   const wanted = staged === undefined ? rendered : withDeployment(rendered, staged.wanted);
   const all = Object.values(wanted).flat();
   const migrationJob = wanted.migration.find((manifest) => manifest.kind === "Job");
-  const isStaged = staged?.change === "operator";
-  const wantedDeployment = all.find(
+  const deployment = all.find(
     (each): each is Deployment => each.kind === "Deployment" && each.metadata.name === observed.model.names.deployment,
   );
-  const pending = versionChangeOf(wantedDeployment, ownDeploymentIn(observed));
+  const pending = versionChangeOf(deployment, ownDeploymentIn(observed));
+  const isStaged = staged?.change === "operator";
   const decided = isStaged ? knownMigration(observed.server) : migrationDecision(migrationJob, observed);
   const hold = pending && !isStaged && isBeforeMigration(decided, observed) ? heldChange(pending, observed) : undefined;
   const migration = isStaged || hold !== undefined ? decided : migrationFor(decided, observed);
-  const change =
-    hold?.progress ??
-    (pending === undefined
-      ? rollingOut(observed, wantedDeployment)
-      : migrating(pending, migration, migrationJob?.metadata.name));
-  const firstNamingConflict = (objects: readonly Owned[]) =>
-    objects
-      .filter((live) => all.some((manifest) => isSame(live, manifest)))
-      .map((live) => namingConflictOf(live, observed.server))
-      .find((found) => found !== undefined);
-  const namingConflict = firstNamingConflict(observed.unmanaged);
+  const namingConflict = firstNamingConflict(all, observed.unmanaged, observed);
   if (namingConflict !== undefined) return { groups: [], migration, namingConflict };
   if (isStaged) return stagedPlan(wanted, staged, observed, migration, pending && heldTurn(pending, observed));
   if (migration.isRejected) return { groups: recordGroups(migration, observed), migration };
-  const terminating = firstNamingConflict(observed.owned);
-  const stage = (name: Stage) => wanted[name].flatMap((manifest) => stepsFor(manifest, liveObjects(observed)));
-  const jobs: Step[] = [
-    ...(migrationJob === undefined ? [] : jobStep(migrationJob, observed, migration)),
-    ...migration.remove
-      .filter((live) => ownershipOf(live, observed.server) === "owned")
-      .map((live): Step => ({ do: "delete", live })),
-    ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
+  if (hold !== undefined) return heldPlan(wanted, hold, observed);
+  const change =
+    pending === undefined
+      ? rollingOut(observed, deployment)
+      : migrating(pending, migration, migrationJob?.metadata.name);
+  return fullPlan(wanted, { migration, migrationJob, change, isChange: pending !== undefined }, observed);
+}
+
+/** A change of the version that may not begin yet: all that leaves pods as they are, and what the change waits for. */
+function heldPlan(wanted: Record<Stage, Manifest[]>, hold: Hold, observed: ObservedState): Plan {
+  const stage = stageSteps(wanted, observed);
+  const groups = [
+    finalizerStep(Object.values(wanted).flat(), observed),
+    stage("generated"),
+    [...stage("prerequisites"), ...preflightSteps(hold, observed)],
+    stopSteps(hold.stop ?? [], observed),
   ];
+  return {
+    ...limited(groups, wanted, observed),
+    migration: knownMigration(observed.server),
+    hold,
+    change: hold.progress,
+  };
+}
+
+interface Progress {
+  readonly migration: Migration;
+  readonly migrationJob: Job | undefined;
+  readonly change: VersionProgress | undefined;
+  /** Whether the spec has another version or image than the Deployment. */
+  readonly isChange: boolean;
+}
+
+/** The migration, and after it the pods and what follows them. */
+function fullPlan(
+  wanted: Record<Stage, Manifest[]>,
+  { migration, migrationJob, change, isChange }: Progress,
+  observed: ObservedState,
+): Plan {
+  const all = Object.values(wanted).flat();
+  const stage = stageSteps(wanted, observed);
+  const jobs = migrationSteps(migration, migrationJob, observed);
   const missing = podPrerequisites.map((check) => check(observed)).find((cause) => cause !== undefined);
-  if (hold !== undefined) {
-    const prerequisites = [...stage("prerequisites"), ...preflightSteps(hold, observed)];
-    const before = [
-      finalizerStep(all, observed),
-      stage("generated"),
-      prerequisites,
-      stopSteps(hold.stop ?? [], observed),
-    ];
-    const { allowed, conflict } = withoutConflicts(before, observed);
-    return {
-      groups: allowed.filter((group) => group.length > 0),
-      migration: knownMigration(observed.server),
-      hold,
-      change: hold.progress,
-      ...(conflict && { conflict }),
-      ...(terminating && { waiting: terminating }),
-    };
-  }
   const groups = [
     ...recordGroups(migration, observed),
     finalizerStep(all, observed),
     migration.complete || migrationJob === undefined ? [] : stopStep(observed),
     stage("generated"),
-    [...stage("prerequisites"), ...jobs, ...(pending === undefined ? obsoletePreflights(observed) : [])],
+    [...stage("prerequisites"), ...jobs, ...(isChange ? [] : obsoletePreflights(observed))],
   ];
   if (migration.complete) {
     const workload = stage("workload");
@@ -142,15 +147,47 @@ export function planOf(observed: ObservedState): Plan {
     groups.push(removedRoutes(all, observed), missing === undefined ? workload : []);
     groups.push([...stage("mesh"), ...exposure], obsolete(all, observed));
   }
+  return { ...limited(groups, wanted, observed), migration, ...(missing && { missing }), ...(change && { change }) };
+}
+
+/** The steps that other clients' changes and terminating objects allow. */
+function limited(
+  groups: readonly (readonly Step[])[],
+  wanted: Record<Stage, Manifest[]>,
+  observed: ObservedState,
+): Pick<Plan, "groups" | "conflict" | "waiting"> {
   const { allowed, conflict } = withoutConflicts(groups, observed);
+  const terminating = firstNamingConflict(Object.values(wanted).flat(), observed.owned, observed);
   return {
     groups: allowed.filter((group) => group.length > 0),
-    migration,
     ...(conflict && { conflict }),
     ...(terminating && { waiting: terminating }),
-    ...(missing && { missing }),
-    ...(change && { change }),
   };
+}
+
+function stageSteps(wanted: Record<Stage, Manifest[]>, observed: ObservedState) {
+  return (name: Stage) => wanted[name].flatMap((manifest) => stepsFor(manifest, liveObjects(observed)));
+}
+
+/** The first of the objects that has the name of a desired one and cannot become it. */
+function firstNamingConflict(
+  wanted: readonly Manifest[],
+  objects: readonly Owned[],
+  { server }: ObservedState,
+): NamingConflict | undefined {
+  return objects
+    .filter((live) => wanted.some((manifest) => isSame(live, manifest)))
+    .map((live) => namingConflictOf(live, server))
+    .find((found) => found !== undefined);
+}
+
+function migrationSteps(migration: Migration, job: Job | undefined, observed: ObservedState): Step[] {
+  const removed = migration.remove.filter((live) => ownershipOf(live, observed.server) === "owned");
+  return [
+    ...(job === undefined ? [] : jobStep(job, observed, migration)),
+    ...removed.map((live): Step => ({ do: "delete", live })),
+    ...(migration.create === undefined ? [] : [{ do: "create", manifest: migration.create } as const]),
+  ];
 }
 
 /** Whether the migration of a change has not begun: its Job is not created yet, or the spec has none and the pods come next. */

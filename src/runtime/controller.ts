@@ -1,8 +1,9 @@
 import type { MlflowServer } from "../api/server.ts";
-import { type ClusterConnection, clusterConnection } from "../client/cluster.ts";
+import { type ClusterConnection, type ClusterOptions, clusterConnection } from "../client/cluster.ts";
 import type { EndpointTiming } from "../client/endpoint-rounds.ts";
 import type { ApiClient } from "../kube/client/api-client.ts";
 import { isOutage, retryBounds } from "../kube/client/backoff.ts";
+import type { ListWatchObserver } from "../kube/client/list-watch.ts";
 import { isStale, type States, staleWatches } from "../kube/client/staleness.ts";
 import { defaultTiming, type ListWatchTiming } from "../kube/client/timing.ts";
 import { WorkQueue } from "../kube/client/work-queue.ts";
@@ -18,7 +19,7 @@ import { type UpgradeCounts, upgradeCounts } from "../reconcile/upgrade.ts";
 import { burst, heapCollector } from "./heap-collector.ts";
 import type { Log } from "./log.ts";
 import type { ControllerName, Metrics } from "./metrics.ts";
-import { workspaceController } from "./workspace-controller.ts";
+import { WorkspaceController } from "./workspace-controller.ts";
 
 export interface ControllerOptions {
   readonly client: ApiClient;
@@ -39,29 +40,6 @@ export interface ControllerOptions {
   readonly endpointTiming?: EndpointTiming | undefined;
 }
 
-export interface Controller {
-  /** A line for each incomplete or outdated cache; undefined if there is none. */
-  readonly staleWatches: () => string | undefined;
-  /** Why a restart of the process helps: a part of it is stuck. */
-  readonly stuckBecause: () => string | undefined;
-  /** Running time of the oldest reconciliation of a server. */
-  readonly longestRunningSeconds: () => number;
-  /** By the name of the resource in metrics. */
-  readonly watches: () => States;
-  /** Starts reconciling. Before, changes are only recorded. */
-  lead(): void;
-  /** Number of keys in the work queue of a controller. */
-  readonly depth: (controller: ControllerName) => number;
-  /** The number of servers that wait for an operator upgrade, that it is changing, and that have failed. */
-  readonly upgrades: () => UpgradeCounts;
-  /** By `namespace/name`, as of the last reconciliation. */
-  readonly states: () => ReadonlyMap<string, ReconcileResult["state"]>;
-  /** The status and reason of `EndpointSecured`, by `namespace/name`. */
-  readonly endpoints: () => ReadonlyMap<string, { readonly status: string; readonly reason: string }>;
-  /** Stops the watches; with `isDraining` after running reconciliations have ended. */
-  stop(isDraining: boolean): Promise<void>;
-}
-
 /** Interval of the check for stale watches, in seconds. It makes no request. */
 const reviewSeconds = 10;
 
@@ -70,39 +48,231 @@ const stuckWatchSeconds = 600;
 const stuckReconcileSeconds = 1800;
 
 /** Starts the watches and reconciles each server that a change affects. */
-export function controller(options: ControllerOptions): Controller {
-  const { log, installation, timing = defaultTiming } = options;
-  const states = new Map<string, ReconcileResult["state"]>();
-  const pending = new Set<string>();
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #timing: ListWatchTiming;
+  readonly #states = new Map<string, ReconcileResult["state"]>();
+  /** Servers that changed before this process reconciles. */
+  readonly #pending = new Set<string>();
+  readonly #heap = heapCollector();
+  readonly #work: WorkQueue;
+  readonly #workspaces: WorkspaceController;
+  readonly #connection: ClusterConnection;
+  readonly #reviewing: NodeJS.Timeout;
   /** The watch problems that servers report. */
-  let problems = new Map<string, string>();
-  const heap = heapCollector();
-  let leads = false;
-  let isSynced = false;
+  #problems = new Map<string, string>();
+  #leads = false;
+  #isSynced = false;
 
-  const count = (resource: string, event: string) => options.metrics().watchEvents.inc({ resource, event });
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#timing = options.timing ?? defaultTiming;
+    this.#work = new WorkQueue({
+      workers: options.workers,
+      work: (server, failing) => this.#reconcile(server, failing),
+      madeProgress: isPartial,
+      retryBoundsOf: retryBounds,
+      isOutage,
+      onFailure: (server, error, retrySeconds) => {
+        options.metrics().reconciled("mlflowserver", "error");
+        options.log.warn({ server, error: messageOf(error), retrySeconds }, "reconciliation failed");
+      },
+    });
+    this.#workspaces = new WorkspaceController({
+      connection: () => this.#connection,
+      onServer: this.#onServer,
+      onReconcile: this.#heap.noteWork,
+      installation: options.installation,
+      log: options.log,
+      metrics: options.metrics,
+    });
+    this.#connection = this.#connect();
+    const seconds = Math.min(reviewSeconds, this.#timing.rejectedSeconds / 3);
+    this.#reviewing = setInterval(this.#review, seconds * 1000).unref();
+    void this.#connection.synced.then((synced) => this.#synced(synced));
+  }
 
-  const onServer = (key: Key) => (leads && isSynced ? work.add(keyText(key)) : note(keyText(key)));
-  const workspaces = workspaceController({
-    connection: () => connection,
-    onServer,
-    onReconcile: heap.noteWork,
-    installation,
-    log,
-    metrics: options.metrics,
-  });
-  const connection: ClusterConnection = clusterConnection({
-    client: options.client,
-    namespaces: options.namespaces,
-    instance: options.instance,
-    identity: options.identity,
-    ...(options.timing && { timing: options.timing }),
-    probe: options.probe,
-    endpointTiming: options.endpointTiming,
-    onServer,
-    onWorkspace: workspaces.changed,
-    summaries: ({ metadata: { namespace, name, generation = 0 } }) =>
-      workspaces.summary({ key: { namespace, name }, generation }),
+  /** A line for each incomplete or outdated cache; undefined if there is none. */
+  readonly staleWatches = (): string | undefined => staleWatches(this.#connection.states(), this.#timing);
+
+  /** Why a restart of the process helps: a part of it is stuck. */
+  readonly stuckBecause = (): string | undefined => {
+    const states = Object.entries(this.#connection.states());
+    const [resource] = states.find(([, each]) => each.idleSeconds > stuckWatchSeconds) ?? [];
+    if (resource !== undefined) return `the watch of ${resource} has stopped`;
+    if (this.#work.longestRunningSeconds > stuckReconcileSeconds) return "the reconciliation of a server does not end";
+    return undefined;
+  };
+
+  /** Running time of the oldest reconciliation of a server. */
+  readonly longestRunningSeconds = (): number => this.#work.longestRunningSeconds;
+
+  /** By the name of the resource in metrics. */
+  readonly watches = (): States => this.#connection.states();
+
+  /** Number of keys in the work queue of a controller. */
+  readonly depth = (name: ControllerName): number =>
+    name === "mlflowserver" ? this.#work.waiting : this.#workspaces.waiting;
+
+  /** The number of servers that wait for an operator upgrade, that it is changing, and that have failed. */
+  readonly upgrades = (): UpgradeCounts => {
+    const revision = this.#options.installation.upgrade?.revision ?? "";
+    return upgradeCounts(this.#connection.upgradeMembers(), revision, new Date());
+  };
+
+  /** By `namespace/name`, as of the last reconciliation. */
+  readonly states = (): ReadonlyMap<string, ReconcileResult["state"]> => this.#states;
+
+  /** The status and reason of `EndpointSecured`, by `namespace/name`. */
+  readonly endpoints = () => endpoints(this.#leads ? this.#connection.servers() : []);
+
+  /** Starts reconciling. Before, changes are only recorded. */
+  lead(): void {
+    this.#leads = true;
+    this.#flush();
+  }
+
+  /** Stops the watches; with `isDraining` after running reconciliations have ended. */
+  async stop(isDraining: boolean): Promise<void> {
+    this.#leads = false;
+    clearInterval(this.#reviewing);
+    if (!isDraining) this.#connection.stop();
+    const ended = Promise.all([this.#work.stop(), this.#workspaces.stop()]);
+    if (isDraining) await ended;
+    this.#connection.stop();
+    this.#heap.stop();
+  }
+
+  #connect(): ClusterConnection {
+    const { client, namespaces, instance, identity, timing, probe, endpointTiming, log } = this.#options;
+    return clusterConnection({
+      client,
+      namespaces,
+      instance,
+      identity,
+      ...(timing && { timing }),
+      probe,
+      endpointTiming,
+      ...logged(log),
+      onServer: this.#onServer,
+      onWorkspace: (namespace) => this.#workspaces.changed(namespace),
+      summaries: ({ metadata: { namespace, name, generation = 0 } }) =>
+        this.#workspaces.summary({ key: { namespace, name }, generation }),
+      observer: {
+        ...countedWatches(this.#options),
+        recovered: () => {
+          this.#work.recovered();
+          this.#workspaces.recovered();
+          // After the state of the watch is updated.
+          setImmediate(this.#review);
+        },
+      },
+    });
+  }
+
+  readonly #onServer = (key: Key): void => {
+    const server = keyText(key);
+    if (this.#leads && this.#isSynced) this.#work.add(server);
+    else {
+      // Keeps the order of the last changes.
+      this.#pending.delete(server);
+      this.#pending.add(server);
+    }
+  };
+
+  #synced(synced: boolean): void {
+    this.#isSynced = synced;
+    if (synced) this.#options.log.info({}, "all watches are synced");
+    // The initial lists allocate memory even if few objects are kept.
+    this.#heap.noteWork(burst);
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (!this.#leads || !this.#isSynced) return;
+    this.#workspaces.start();
+    // The last changes first: the previous leader has probably handled the earlier ones.
+    for (const key of [...this.#pending].reverse()) this.#work.add(key);
+    this.#pending.clear();
+  }
+
+  async #reconcile(server: string, failing: Failing): Promise<number | undefined> {
+    const { installation, metrics } = this.#options;
+    this.#heap.noteWork();
+    const started = performance.now();
+    const key = keyOf(server);
+    if (!this.#isSynced)
+      return this.#connection.reconcile(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
+    const waits = await this.#connection.reconcile(key, async (cluster) => {
+      // A backup is reported even if its server cannot be reconciled.
+      const [ofServer] = await Promise.allSettled([reconcile(cluster, key, installation, new Date(), failing)]);
+      if (ofServer.status === "fulfilled") this.#recordResult(server, ofServer.value);
+      const ofBackups = await reconcileBackups(cluster, key, installation, new Date());
+      if (ofServer.status === "rejected") throw ofServer.reason;
+      return [ofServer.value?.againInSeconds, ofBackups].filter((seconds) => seconds !== undefined);
+    });
+    const againInSeconds = waits.length === 0 ? undefined : Math.min(...waits);
+    const seconds = (performance.now() - started) / 1000;
+    metrics().reconcileSeconds.observe({ controller: "mlflowserver" }, seconds);
+    metrics().reconciled("mlflowserver", againInSeconds === undefined ? "success" : "requeue_after");
+    return againInSeconds;
+  }
+
+  #recordResult(server: string, result: ReconcileResult | undefined): void {
+    if (result === undefined) this.#states.delete(server);
+    // An interim result does not change the recorded state: the next reconciliation determines it.
+    else if (result.isInterim && this.#states.has(server)) return;
+    else if (this.#states.get(server) !== result.state) {
+      this.#states.set(server, result.state);
+      const line = { server, state: result.state, reason: result.cause.reason };
+      this.#options.log[result.state === "stalled" ? "warn" : "info"](line, result.cause.message);
+    }
+  }
+
+  /** Enqueues the servers whose watch problem has changed. */
+  readonly #review = (): void => {
+    const isHealthy = !Object.values(this.#connection.states()).some((state) => isStale(state, this.#timing));
+    if (!this.#leads || (isHealthy && this.#problems.size === 0)) return;
+    const previous = this.#problems;
+    this.#problems = new Map();
+    for (const server of this.#connection.servers()) {
+      const { namespace, name } = server.metadata;
+      const key = keyText({ namespace, name });
+      const problem = this.#connection.watchProblem(server);
+      if (problem !== undefined) this.#problems.set(key, problem);
+      // A report before the first reconciliation is corrected by that reconciliation.
+      if (problem !== previous.get(key) && (problem !== undefined || this.#isSynced)) this.#work.add(key);
+    }
+    const { log } = this.#options;
+    const [problem] = this.#problems.values();
+    if (problem !== undefined && previous.size === 0)
+      log.error({ servers: this.#problems.size }, `${problem}. Ready of the affected servers is Unknown`);
+    else if (problem === undefined && previous.size > 0) log.info({}, "all watches work again");
+  };
+}
+
+/** Counts events of watches in the metrics, and logs failures. */
+function countedWatches({ log, metrics }: Pick<ControllerOptions, "log" | "metrics">): ListWatchObserver {
+  const count = (resource: string, event: string) => metrics().watchEvents.inc({ resource, event });
+  return {
+    listed: (resource, again) => count(resource, again ? "relisted" : "listed"),
+    resumed: (resource) => count(resource, "resumed"),
+    unprocessed: (resource, object, error) => {
+      count(resource, "unprocessed");
+      log.warn({ resource, object, error: messageOf(error) }, "cannot process an object");
+    },
+    failed: (resource, error, delaySeconds) => {
+      count(resource, "failed");
+      log.warn({ resource, error: messageOf(error), delaySeconds }, "a watch failed and will be retried");
+    },
+  };
+}
+
+/** What the connection reports to the log. */
+function logged(
+  log: Log,
+): Pick<ClusterOptions, "onEventsReadError" | "onSkew" | "onEventWriteError" | "onMutatedByAdmission"> {
+  return {
     onEventsReadError: (error) => log.warn({ error }, "cannot read Events; conditions do not quote them"),
     onSkew: (kind, { missing, isSame }) => {
       if (missing.length > 0)
@@ -113,147 +283,10 @@ export function controller(options: ControllerOptions): Controller {
       else log.info({ kind, isSame }, "the CustomResourceDefinition has all fields that the operator needs");
     },
     onEventWriteError: (error) => log.warn({ error }, "cannot create an Event"),
-    onMutatedByAdmission: (object, path) =>
-      log.warn(
-        {
-          server: `${object.metadata.namespace}/${object.metadata.labels?.[label.server]}`,
-          object: objectText(object),
-          path,
-        },
-        "admission changed a field that the operator applied; the operator keeps the changed value",
-      ),
-    observer: {
-      listed: (resource, again) => count(resource, again ? "relisted" : "listed"),
-      resumed: (resource) => count(resource, "resumed"),
-      unprocessed: (resource, object, error) => {
-        count(resource, "unprocessed");
-        log.warn({ resource, object, error: messageOf(error) }, "cannot process an object");
-      },
-      failed: (resource, error, delaySeconds) => {
-        count(resource, "failed");
-        log.warn({ resource, error: messageOf(error), delaySeconds }, "a watch failed and will be retried");
-      },
-      recovered: () => {
-        work.recovered();
-        workspaces.recovered();
-        // After the state of the watch is updated.
-        setImmediate(review);
-      },
-    },
-  });
-  const work = new WorkQueue({
-    workers: options.workers,
-    work: reconcileServer,
-    madeProgress: isPartial,
-    retryBoundsOf: retryBounds,
-    isOutage,
-    onFailure: (server, error, retrySeconds) => {
-      options.metrics().reconciled("mlflowserver", "error");
-      log.warn({ server, error: messageOf(error), retrySeconds }, "reconciliation failed");
-    },
-  });
-
-  /** Keeps the order of the last changes. */
-  function note(server: string): void {
-    pending.delete(server);
-    pending.add(server);
-  }
-
-  async function reconcileServer(server: string, failing: Failing): Promise<number | undefined> {
-    heap.noteWork();
-    const started = performance.now();
-    const key = keyOf(server);
-    if (!isSynced) return connection.reconcile(key, (cluster) => reconcileUnsynced(cluster, key, new Date()));
-    const waits = await connection.reconcile(key, async (cluster) => {
-      // A backup is reported even if its server cannot be reconciled.
-      const [ofServer] = await Promise.allSettled([reconcile(cluster, key, installation, new Date(), failing)]);
-      if (ofServer.status === "fulfilled") recordResult(server, ofServer.value);
-      const ofBackups = await reconcileBackups(cluster, key, installation, new Date());
-      if (ofServer.status === "rejected") throw ofServer.reason;
-      return [ofServer.value?.againInSeconds, ofBackups].filter((seconds) => seconds !== undefined);
-    });
-    const againInSeconds = waits.length === 0 ? undefined : Math.min(...waits);
-    const seconds = (performance.now() - started) / 1000;
-    options.metrics().reconcileSeconds.observe({ controller: "mlflowserver" }, seconds);
-    options.metrics().reconciled("mlflowserver", againInSeconds === undefined ? "success" : "requeue_after");
-    return againInSeconds;
-  }
-
-  /** Enqueues the servers whose watch problem has changed. */
-  function review(): void {
-    const isHealthy = !Object.values(connection.states()).some((state) => isStale(state, timing));
-    if (!leads || (isHealthy && problems.size === 0)) return;
-    const previous = problems;
-    problems = new Map();
-    for (const server of connection.servers()) {
-      const { namespace, name } = server.metadata;
-      const key = keyText({ namespace, name });
-      const problem = connection.watchProblem(server);
-      if (problem !== undefined) problems.set(key, problem);
-      // A report before the first reconciliation is corrected by that reconciliation.
-      if (problem !== previous.get(key) && (problem !== undefined || isSynced)) work.add(key);
-    }
-    const [problem] = problems.values();
-    if (problem !== undefined && previous.size === 0)
-      log.error({ servers: problems.size }, `${problem}. Ready of the affected servers is Unknown`);
-    else if (problem === undefined && previous.size > 0) log.info({}, "all watches work again");
-  }
-  const reviewing = setInterval(review, Math.min(reviewSeconds, timing.rejectedSeconds / 3) * 1000).unref();
-
-  function recordResult(server: string, result: ReconcileResult | undefined): void {
-    if (result === undefined) states.delete(server);
-    // An interim result does not change the recorded state: the next reconciliation determines it.
-    else if (result.isInterim && states.has(server)) return;
-    else if (states.get(server) !== result.state) {
-      states.set(server, result.state);
-      const line = { server, state: result.state, reason: result.cause.reason };
-      log[result.state === "stalled" ? "warn" : "info"](line, result.cause.message);
-    }
-  }
-
-  function flush(): void {
-    if (!leads || !isSynced) return;
-    workspaces.start();
-    // The last changes first: the previous leader has probably handled the earlier ones.
-    for (const key of [...pending].reverse()) work.add(key);
-    pending.clear();
-  }
-
-  void connection.synced.then((synced) => {
-    isSynced = synced;
-    if (synced) log.info({}, "all watches are synced");
-    // The initial lists allocate memory even if few objects are kept.
-    heap.noteWork(burst);
-    flush();
-  });
-
-  return {
-    staleWatches: () => staleWatches(connection.states(), timing),
-    stuckBecause: () => {
-      const [resource] =
-        Object.entries(connection.states()).find(([, each]) => each.idleSeconds > stuckWatchSeconds) ?? [];
-      if (resource !== undefined) return `the watch of ${resource} has stopped`;
-      if (work.longestRunningSeconds > stuckReconcileSeconds) return "the reconciliation of a server does not end";
-      return undefined;
-    },
-    longestRunningSeconds: () => work.longestRunningSeconds,
-    watches: connection.states,
-    lead: () => {
-      leads = true;
-      flush();
-    },
-    depth: (name) => (name === "mlflowserver" ? work.waiting : workspaces.waiting()),
-    upgrades: () => upgradeCounts(connection.upgradeMembers(), installation.upgrade?.revision ?? "", new Date()),
-    states: () => states,
-    endpoints: () => endpoints(leads ? connection.servers() : []),
-    stop: async (isDraining) => {
-      leads = false;
-      clearInterval(reviewing);
-      if (!isDraining) connection.stop();
-      const ended = Promise.all([work.stop(), workspaces.stop()]);
-      if (isDraining) await ended;
-      connection.stop();
-      heap.stop();
+    onMutatedByAdmission: (object, path) => {
+      const server = `${object.metadata.namespace}/${object.metadata.labels?.[label.server]}`;
+      const line = { server, object: objectText(object), path };
+      log.warn(line, "admission changed a field that the operator applied; the operator keeps the changed value");
     },
   };
 }

@@ -8,7 +8,7 @@ import { LeaderElection } from "../kube/client/leader-election.ts";
 import type { ListWatchTiming } from "../kube/client/timing.ts";
 import type { Installation, UserIDs } from "../model/inputs.ts";
 import type { SendProbe } from "../reconcile/probe.ts";
-import { controller } from "./controller.ts";
+import { Controller } from "./controller.ts";
 import { healthServer } from "./health-server.ts";
 import type { Log } from "./log.ts";
 import { type Metrics, metrics } from "./metrics.ts";
@@ -102,7 +102,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     operatorNamespace: options.operatorNamespace,
     namespaces: options.namespaces,
   };
-  const work = controller({
+  const work = new Controller({
     client,
     installation,
     namespaces: options.namespaces,

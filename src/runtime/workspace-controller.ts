@@ -25,20 +25,6 @@ export interface WorkspaceControllerOptions {
   readonly metrics: () => Metrics;
 }
 
-export interface WorkspaceController {
-  /** Reconciles all workspaces, and then each that changes. */
-  start(): void;
-  /** A change can affect the objects in this namespace. */
-  changed(namespace: string): void;
-  /** The API server is available again. */
-  recovered(): void;
-  /** Summary of the workspaces of a server, at most a second old. */
-  summary(server: { readonly key: Key; readonly generation: number }): WorkspaceSummary | undefined;
-  /** Number of namespaces that wait for a reconciliation. */
-  readonly waiting: () => number;
-  stop(): Promise<void>;
-}
-
 /** Equal to the limit of requests in flight of the API client. */
 const workers = 16;
 /** Servers report failing reconciliations once the delay of the next attempt reaches this. */
@@ -47,118 +33,141 @@ const reportedRetrySeconds = 4;
 const notifyMilliseconds = 1000;
 
 /** Reconciles each namespace that a change affects, in a separate queue. Changes of pods do not enqueue workspaces. */
-export function workspaceController(options: WorkspaceControllerOptions): WorkspaceController {
-  const { log, metrics } = options;
-  const states = new Map<string, WorkspaceState>();
+export class WorkspaceController {
+  readonly #options: WorkspaceControllerOptions;
+  readonly #work: WorkQueue;
+  readonly #states = new Map<string, WorkspaceState>();
   /** Namespaces that changed after their last reconciliation. */
-  const stale = new Set<string>();
+  readonly #stale = new Set<string>();
   /** Namespaces with a running reconciliation: until it ends, their known state is outdated. */
-  const checking = new Set<string>();
+  readonly #checking = new Set<string>();
   /** Messages of repeatedly failing reconciliations by namespace. */
-  const failures = new Map<string, string>();
-  const summaries = new Map<string, { at: number; generation: number; summary: WorkspaceSummary | undefined }>();
-  const timers = new Map<string, NodeJS.Timeout>();
-  let isStarted = false;
+  readonly #failures = new Map<string, string>();
+  readonly #summaries = new Map<string, TimedSummary>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  #isStarted = false;
 
-  const work = new WorkQueue({
-    workers,
-    work: reconcileNamespace,
-    retryBoundsOf: retryBounds,
-    isOutage,
-    onFailure: (namespace, error, retrySeconds) => {
-      metrics().reconciled("workspace", "error");
-      log.warn({ namespace, error: messageOf(error), retrySeconds }, "reconciliation of a workspace failed");
-      if (retrySeconds >= reportedRetrySeconds) fail(namespace, messageOf(error));
-    },
-  });
+  constructor(options: WorkspaceControllerOptions) {
+    this.#options = options;
+    this.#work = new WorkQueue({
+      workers,
+      work: (namespace) => this.#reconcile(namespace),
+      retryBoundsOf: retryBounds,
+      isOutage,
+      onFailure: (namespace, error, retrySeconds) => {
+        options.metrics().reconciled("workspace", "error");
+        const line = { namespace, error: messageOf(error), retrySeconds };
+        options.log.warn(line, "reconciliation of a workspace failed");
+        if (retrySeconds >= reportedRetrySeconds) this.#fail(namespace, messageOf(error));
+      },
+    });
+  }
 
-  async function reconcileNamespace(namespace: string): Promise<number | undefined> {
-    options.onReconcile();
-    const { state, wrote, againInSeconds, failure } = await check(namespace);
-    if (failure === undefined) failures.delete(namespace);
-    const before = states.get(namespace);
-    if (state.size === 0) states.delete(namespace);
-    else states.set(namespace, state);
+  /** Reconciles all workspaces, and then each that changes. */
+  start(): void {
+    this.#isStarted = true;
+    for (const namespace of this.#options.connection().allWorkspaces()) this.#work.add(namespace);
+  }
+
+  /** A change can affect the objects in this namespace. */
+  changed(namespace: string): void {
+    if (!this.#isStarted) return;
+    this.#stale.add(namespace);
+    this.#work.add(namespace);
+  }
+
+  /** The API server is available again. */
+  recovered(): void {
+    this.#work.recovered();
+  }
+
+  /** Number of namespaces that wait for a reconciliation. */
+  get waiting(): number {
+    return this.#work.waiting;
+  }
+
+  /** Summary of the workspaces of a server, at most a second old. */
+  summary({ key, generation }: { readonly key: Key; readonly generation: number }): WorkspaceSummary | undefined {
+    if (!this.#isStarted) return undefined;
+    const text = keyText(key);
+    const known = this.#summaries.get(text);
+    if (known?.generation === generation && performance.now() - known.at < notifyMilliseconds) {
+      this.#notify(text);
+      return known.summary;
+    }
+    const isUnknown = (namespace: string) => this.#stale.has(namespace) || this.#checking.has(namespace);
+    const summary = this.#options.connection().summary(key, {
+      state: (namespace) => (isUnknown(namespace) ? undefined : this.#states.get(namespace)),
+      failure: (namespace) => (isUnknown(namespace) ? this.#failures.get(namespace) : undefined),
+    });
+    if (summary === undefined) this.#summaries.delete(text);
+    else this.#summaries.set(text, { at: performance.now(), generation, summary });
+    return summary;
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    await this.#work.stop();
+  }
+
+  async #reconcile(namespace: string): Promise<number | undefined> {
+    this.#options.onReconcile();
+    const { state, wrote, againInSeconds, failure } = await this.#check(namespace);
+    if (failure === undefined) this.#failures.delete(namespace);
+    const before = this.#states.get(namespace);
+    if (state.size === 0) this.#states.delete(namespace);
+    else this.#states.set(namespace, state);
     // A summary that was made during this reconciliation does not have its result.
-    const waitingForState = [...state.keys()].filter((server) => summaries.get(server)?.summary?.isPartial);
-    for (const server of new Set([...wrote, ...different(before, state), ...waitingForState])) notify(server);
+    const waitingForState = [...state.keys()].filter((server) => this.#summaries.get(server)?.summary?.isPartial);
+    for (const server of new Set([...wrote, ...different(before, state), ...waitingForState])) this.#notify(server);
     if (failure !== undefined) throw failure;
-    metrics().reconciled("workspace", againInSeconds === undefined ? "success" : "requeue_after");
+    this.#options.metrics().reconciled("workspace", againInSeconds === undefined ? "success" : "requeue_after");
     return againInSeconds;
   }
 
-  async function check(namespace: string): Promise<WorkspaceReconcileResult> {
-    stale.delete(namespace);
-    checking.add(namespace);
+  async #check(namespace: string): Promise<WorkspaceReconcileResult> {
+    this.#stale.delete(namespace);
+    this.#checking.add(namespace);
     let isChecked = false;
     try {
-      const { workspaces } = options.connection();
-      const checked = await reconcileWorkspace(workspaces, namespace, options.installation, new Date());
+      const { workspaces } = this.#options.connection();
+      const checked = await reconcileWorkspace(workspaces, namespace, this.#options.installation, new Date());
       isChecked = true;
       return checked;
     } finally {
-      checking.delete(namespace);
+      this.#checking.delete(namespace);
       // The previous state may be outdated.
-      if (!isChecked) stale.add(namespace);
+      if (!isChecked) this.#stale.add(namespace);
     }
   }
 
   /** Notifies the servers of a namespace, and those that wait for its state, that it cannot be checked. */
-  function fail(namespace: string, message: string): void {
-    if (failures.get(namespace) === message) return;
-    failures.set(namespace, message);
-    const waiting = [...summaries].filter(([, { summary }]) => summary?.isPartial).map(([server]) => server);
-    for (const server of new Set([...(states.get(namespace)?.keys() ?? []), ...waiting])) notify(server);
+  #fail(namespace: string, message: string): void {
+    if (this.#failures.get(namespace) === message) return;
+    this.#failures.set(namespace, message);
+    const waiting = [...this.#summaries].filter(([, { summary }]) => summary?.isPartial).map(([server]) => server);
+    for (const server of new Set([...(this.#states.get(namespace)?.keys() ?? []), ...waiting])) this.#notify(server);
   }
 
-  function notify(server: string): void {
-    if (timers.has(server)) return;
-    const rest = (summaries.get(server)?.at ?? -notifyMilliseconds) + notifyMilliseconds - performance.now();
+  #notify(server: string): void {
+    if (this.#timers.has(server)) return;
+    const at = this.#summaries.get(server)?.at ?? -notifyMilliseconds;
     const timer = setTimeout(
       () => {
-        timers.delete(server);
-        options.onServer(keyOf(server));
+        this.#timers.delete(server);
+        this.#options.onServer(keyOf(server));
       },
-      Math.max(0, rest),
+      Math.max(0, at + notifyMilliseconds - performance.now()),
     );
-    timers.set(server, timer);
+    this.#timers.set(server, timer);
   }
+}
 
-  return {
-    start: () => {
-      isStarted = true;
-      for (const namespace of options.connection().allWorkspaces()) work.add(namespace);
-    },
-    changed: (namespace) => {
-      if (!isStarted) return;
-      stale.add(namespace);
-      work.add(namespace);
-    },
-    recovered: () => work.recovered(),
-    summary: ({ key, generation }) => {
-      if (!isStarted) return undefined;
-      const text = keyText(key);
-      const known = summaries.get(text);
-      if (known?.generation === generation && performance.now() - known.at < notifyMilliseconds) {
-        notify(text);
-        return known.summary;
-      }
-      const isUnknown = (namespace: string) => stale.has(namespace) || checking.has(namespace);
-      const summary = options.connection().summary(key, {
-        state: (namespace) => (isUnknown(namespace) ? undefined : states.get(namespace)),
-        failure: (namespace) => (isUnknown(namespace) ? failures.get(namespace) : undefined),
-      });
-      if (summary === undefined) summaries.delete(text);
-      else summaries.set(text, { at: performance.now(), generation, summary });
-      return summary;
-    },
-    waiting: () => work.waiting,
-    stop: async () => {
-      for (const timer of timers.values()) clearTimeout(timer);
-      timers.clear();
-      await work.stop();
-    },
-  };
+interface TimedSummary {
+  readonly at: number;
+  readonly generation: number;
+  readonly summary: WorkspaceSummary | undefined;
 }
 
 /** The servers for which the state of a namespace has changed. */
