@@ -13,6 +13,7 @@ const kubernetes: GoModule = {
   directory: join(import.meta.dirname, "go", "kubernetes"),
   packages: Object.fromEntries([...controlPlane, ...node].map((name) => [name, `k8s.io/kubernetes/cmd/${name}`])),
   stamp: kubernetesStamp,
+  isFirst: true,
   withoutGo:
     "A Kubernetes API server for the tests can be built here with Go >= 1.26: install Go, or set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver and kubectl, or start Docker.",
 };
@@ -22,6 +23,7 @@ const versions = join(import.meta.dirname, "go", "kubernetes-versions");
 const etcd: GoModule = {
   directory: join(import.meta.dirname, "go", "etcd"),
   packages: { etcd: "go.etcd.io/etcd/server/v3" },
+  isFirst: true,
 };
 
 const helm: GoModule = {

@@ -13,6 +13,8 @@ export interface GoModule {
   readonly packages: Readonly<Record<string, string>>;
   /** Linker flags that set the version of a program, which is otherwise often v0.0.0. */
   readonly stamp?: (version: string) => string;
+  /** Of the builds that wait, this one starts first: it takes the longest, and most tests need it. */
+  readonly isFirst?: boolean;
   /** Message if Go is not installed. */
   readonly withoutGo?: string;
 }
@@ -48,7 +50,7 @@ export async function goPrograms(
       for (const name of (await readdir(directory)).filter((each) => each.startsWith(".partial-")))
         await rm(join(directory, name), { recursive: true });
       const unbuilt = await missing(paths);
-      if (unbuilt.length > 0) await inTurn(() => build(module, unbuilt, directory, report));
+      if (unbuilt.length > 0) await inTurn(() => build(module, unbuilt, directory, report), module.isFirst);
     });
   }
   return paths;
@@ -62,8 +64,9 @@ async function missing(paths: Readonly<Record<string, string>>): Promise<readonl
 let running = 0;
 const queue: (() => void)[] = [];
 
-async function inTurn(work: () => Promise<void>): Promise<void> {
-  if (running >= concurrentBuilds) await new Promise<void>((resolve) => queue.push(resolve));
+async function inTurn(work: () => Promise<void>, isFirst = false): Promise<void> {
+  if (running >= concurrentBuilds)
+    await new Promise<void>((resolve) => (isFirst ? queue.unshift(resolve) : queue.push(resolve)));
   else running += 1;
   try {
     await work();
