@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import type { Report } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
+import { clusterPaths } from "./cluster-paths.ts";
 
 /** Debian's packages by name, and a program or file of each that shows that it is installed. */
 export type Packages = Readonly<Record<string, string>>;
@@ -44,6 +45,9 @@ export async function installPackages(report: Report, packages: Packages = clust
 /** Control plane and node need 1.5 GiB, a pod of MLflow 0.5 GiB. */
 const memoryGibibytes = 6;
 
+/** Volumes and layers of pods while the tests run. The programs and images, built once, need another 15 GiB. */
+const diskGibibytes = 5;
+
 /** Returns why no cluster can be started here, or undefined. Does not check whether its programs can be built. */
 export function missingPackages(): string | undefined {
   if (process.platform !== "linux") return "the one-node cluster runs on Linux only";
@@ -51,6 +55,11 @@ export function missingPackages(): string | undefined {
   const memory = totalmem() / 2 ** 30;
   if (memory < memoryGibibytes)
     return `the one-node cluster requires ${memoryGibibytes} GiB of memory, and this machine has ${memory.toFixed(1)}`;
+  mkdirSync(clusterPaths.root, { recursive: true });
+  const { bavail, bsize } = statfsSync(clusterPaths.root);
+  const disk = (bavail * bsize) / 2 ** 30;
+  if (disk < diskGibibytes)
+    return `the one-node cluster requires ${diskGibibytes} GiB of free disk space in ${clusterPaths.root}, and ${disk.toFixed(1)} are free`;
   // Root in a container may not have this permission.
   const { status, stderr } = spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"], {
     encoding: "utf8",
