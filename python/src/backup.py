@@ -16,9 +16,13 @@ Environment: for the databases, that of migrate.py, and
   BACKUP_ARTIFACTS          the location of artifacts; it is copied if it is a directory
   BACKUP_KEK_PASSPHRASE, BACKUP_WEBHOOK_KEY
                             the encryption keys of the server, of which the manifest has fingerprints only
+  BACKUP_MLFLOW_VERSION     the version of MLflow whose pods use the databases; default: that of the image
+  BACKUP_SCHEDULE, BACKUP_KEEP
+                            the schedule of the backup, and how many of its backups are kept (backup_retention.py)
   TERMINATION_LOG           where the result is reported; default /dev/termination-log
 
-Exit code 0: the backup is complete, and one line of JSON, {"location", "size", "mlflowVersion", "schemaRevision"}, is in the termination log.
+Exit code 0: the backup is complete, and one line of JSON, {"location", "size", "mlflowVersion", "schemaRevision"}, is in the termination log;
+with BACKUP_KEEP also "retention", the result for older backups.
 Exit code 1: {"reason", "message"}. Reasons: those of migrate.py for databases, BackupToolMissing, BackupToolOutdated, BackupFailed, ArtifactsUnreadable, and
 BackupDestination… followed by ReadOnly, Full, NotFound, AuthenticationFailed, Unreachable, TLSVerificationFailed, Rejected.
 
@@ -48,6 +52,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from backup_retention import MANIFEST, BucketFolders, Folders, VolumeFolders, retention
 from check_artifacts import classify
 from migrate import (
     CONNECT_TEXTS,
@@ -64,9 +69,8 @@ from migrate import (
     revisions,
     stores,
 )
-from mlflow_outcome import Failure, finish, give_up, log
+from mlflow_outcome import Failure, finish, give_up, log, report
 
-MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 # A copy of an SQLite database that is uploaded to a bucket, next to the database.
 COPY_SUFFIX = ".backup-copy"
@@ -163,6 +167,14 @@ class Destination(ABC):
     def finish(self, manifest: bytes) -> None:
         """Writes the manifest, after which the backup is complete."""
 
+    @abstractmethod
+    def folders(self) -> Folders:
+        """Returns the folders next to this backup."""
+
+    def abandon(self) -> None:
+        """Deletes what a failed run has written, so that it does not fill the volume."""
+        return
+
     def copy_path(self, database: Path) -> Path:
         """Returns where a copy of an SQLite database is made before it is written."""
         return database.with_name(f"{database.name}{COPY_SUFFIX}")
@@ -173,6 +185,7 @@ class Volume(Destination):
         self._final = Path(root, directory)
         self._partial = self._final.with_name(f"{self._final.name}{PARTIAL}")
         self.location = str(self._final)
+        self._root = root
         self._shown = directory
 
     @contextlib.contextmanager
@@ -199,6 +212,12 @@ class Volume(Destination):
             if self._partial.exists():
                 shutil.rmtree(self._partial)
             self._partial.mkdir(parents=True, mode=0o750)
+
+    def abandon(self) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def folders(self) -> Folders:
+        return VolumeFolders(self._root, self._shown)
 
     def create(self, name: str) -> Sink:
         with self._reported():
@@ -275,6 +294,9 @@ class Bucket(Destination):
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}"
+
+    def folders(self) -> Folders:
+        return BucketFolders(self._client, self._bucket, self._prefix)
 
     def complete(self) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
@@ -734,10 +756,11 @@ def back_up() -> dict[str, Any]:
     manifest = {
         "format": 1,
         "backup": os.environ.get("BACKUP_NAME", ""),
+        **({"schedule": os.environ["BACKUP_SCHEDULE"]} if os.environ.get("BACKUP_SCHEDULE") else {}),
         "server": {key: os.environ.get(f"BACKUP_SERVER_{key.upper()}", "") for key in ("name", "namespace", "uid")},
         "startedAt": started,
         "completedAt": now(),
-        "mlflowVersion": mlflow.__version__,
+        "mlflowVersion": os.environ.get("BACKUP_MLFLOW_VERSION") or mlflow.__version__,
         "databases": databases,
         "artifacts": artifacts,
         "files": [vars(file) for file in sorted(files, key=lambda file: file.name)],
@@ -768,15 +791,25 @@ def main() -> NoReturn:
     try:
         written = back_up()
     except Failure as problem:
+        abandon()
         give_up(problem)
     except BaseException as error:
+        abandon()
         give_up(
             Failure(
                 "BackupFailed",
                 f"The backup program failed with {type(error).__name__} at {origin(error)}. {RESTARTED}.",
             )
         )
-    finish(written)
+    # Reported first: an interrupted deletion of older backups does not make this one fail.
+    report(written)
+    deleted = retention(lambda: destination().folders())
+    finish(written if deleted is None else {**written, "retention": deleted})
+
+
+def abandon() -> None:
+    with contextlib.suppress(Exception):
+        destination().abandon()
 
 
 if __name__ == "__main__":

@@ -67,11 +67,16 @@ def succeed() -> NoReturn:
     os._exit(0)
 
 
-def finish(result: dict[str, Any]) -> NoReturn:
-    """Ends the program with a result, which is one line of JSON in the termination log."""
+def report(result: dict[str, Any]) -> None:
+    """Writes a result as one line of JSON to the termination log."""
     with contextlib.suppress(OSError):
         path = os.environ.get("TERMINATION_LOG") or "/dev/termination-log"
         Path(path).write_text(f"{json.dumps(result)}\n", encoding="utf-8")
+
+
+def finish(result: dict[str, Any]) -> NoReturn:
+    """Ends the program with a result in the termination log."""
+    report(result)
     log("done")
     succeed()
 

@@ -1,5 +1,6 @@
 import { serverAnnotations } from "../../src/api/annotations.ts";
 import { backupSchema } from "../../src/api/backup.ts";
+import { backupScheduleSchema } from "../../src/api/backup-schedule.ts";
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { type EventRow, eventReasons } from "../../src/api/event-reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
@@ -56,6 +57,7 @@ export function reference(): string {
     ),
     ...accessSections(),
     ...backupSections(),
+    ...backupScheduleSections(),
     ...conditionSections(serverConditions),
     "## Events",
     "",
@@ -154,6 +156,23 @@ function backupSections(): string[] {
     ...section("MlflowBackup: spec", fieldsBelow(spec), [head, described(spec)]),
     ...validationRules([{ path: "", schema: spec, required: true }, ...fieldsBelow(spec)]),
     ...section("MlflowBackup: status", fieldsBelow(status), [described(status)]),
+  ];
+}
+
+function backupScheduleSections(): string[] {
+  const schema = backupScheduleSchema();
+  const spec = schema.properties?.["spec"] ?? { type: "object" };
+  const status = schema.properties?.["status"] ?? { type: "object" };
+  const head = `${described(schema)} Short name \`mlfbs\`, category \`mlops\`. See [backup](backup.md#schedules).`;
+  const fields = [
+    { path: "", schema, required: true },
+    { path: "", schema: spec, required: true },
+    ...fieldsBelow(spec),
+  ];
+  return [
+    ...section("MlflowBackupSchedule: spec", fieldsBelow(spec), [head, described(spec)]),
+    ...validationRules(fields),
+    ...section("MlflowBackupSchedule: status", fieldsBelow(status), [described(status)]),
   ];
 }
 

@@ -34,10 +34,19 @@ const shownAs: Readonly<Record<string, { readonly displayName: string; readonly 
     displayName: "Backup of an MLflow server",
     description: "One backup of an MLflow server, to a volume or a bucket.",
   },
+  MlflowBackupSchedule: {
+    displayName: "Schedule of backups",
+    description: "Backups of an MLflow server at the times of a cron schedule, with retention.",
+  },
 };
 
 /** Examples that OperatorHub shows, one for each kind. */
-const examples = ["examples/sqlite-quick-start.yaml", "examples/workspace-access.yaml", "examples/backup.yaml"];
+const examples = [
+  "examples/sqlite-quick-start.yaml",
+  "examples/workspace-access.yaml",
+  "examples/backup.yaml",
+  "examples/backup-schedule.yaml",
+];
 
 /** The files of the bundle for the Operator Lifecycle Manager, by path in the bundle. */
 export async function bundleFiles(release: Release, created: Date): Promise<Readonly<Record<string, string>>> {

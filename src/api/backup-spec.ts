@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { longestScheduleName } from "../kube/names.ts";
 import { exactlyOneOf, requiredRemedy, rules } from "./fields/rule.ts";
 import { accessKeySecret, bucketName, s3 } from "./fields/s3-store.ts";
-import { serverName } from "./fields/server-name.ts";
+import { dnsLabel, serverName } from "./fields/server-name.ts";
 import { objectName, text } from "./fields/text.ts";
 
 /** Whether a path is relative and leads to no parent directory. */
@@ -50,7 +51,7 @@ const bucket = z
     region: s3.shape.region,
     endpointURL: s3.shape.endpointURL,
     credentialsSecretRef: accessKeySecret(
-      "The access key. It needs s3:PutObject, s3:GetObject and s3:AbortMultipartUpload on the prefix. Example: {name: mlflow-backup-s3}.",
+      "The access key. It needs s3:PutObject, s3:GetObject and s3:AbortMultipartUpload on the prefix; for the retention of a schedule also s3:DeleteObject, and s3:ListBucket on the bucket. Example: {name: mlflow-backup-s3}.",
     ).meta({
       ...requiredRemedy("write the Secret with the access key, such as credentialsSecretRef: {name: mlflow-backup-s3}"),
     }),
@@ -61,22 +62,48 @@ const bucket = z
       "A bucket in S3 or an S3-compatible store. Example: {bucket: mlflow-backups, credentialsSecretRef: {name: mlflow-backup-s3}}.",
   });
 
+/** The server of a backup or a schedule. */
+export const backedUpServer = z.strictObject({ name: serverName }).meta({
+  description: "The MlflowServer in this namespace. Example: {name: tracking}.",
+  ...requiredRemedy("write the MlflowServer, such as serverRef: {name: tracking}"),
+});
+
+/** Where backups are written. */
+export const backupDestination = z
+  .strictObject({ persistentVolumeClaim: persistentVolumeClaim.optional(), s3: bucket.optional() })
+  .meta({
+    description: "Where the backup is written. Example: {persistentVolumeClaim: {claimName: mlflow-backups}}.",
+    ...rules(exactlyOneOf(["persistentVolumeClaim", "s3"], "a backup is written to one place")),
+    ...requiredRemedy("write a destination, such as destination: {persistentVolumeClaim: {claimName: mlflow-backups}}"),
+  });
+
+/** A number of backups. */
+export function keptBackups(description: string) {
+  return z.int().min(1).max(1000).meta({ description });
+}
+
 /** What a user writes under `spec` of an MlflowBackup. */
 export const mlflowBackupSpec = z
   .strictObject({
-    serverRef: z.strictObject({ name: serverName }).meta({
-      description: "The MlflowServer in this namespace. Example: {name: tracking}.",
-      ...requiredRemedy("write the MlflowServer, such as serverRef: {name: tracking}"),
-    }),
-    destination: z
-      .strictObject({ persistentVolumeClaim: persistentVolumeClaim.optional(), s3: bucket.optional() })
-      .meta({
-        description: "Where the backup is written. Example: {persistentVolumeClaim: {claimName: mlflow-backups}}.",
-        ...rules(exactlyOneOf(["persistentVolumeClaim", "s3"], "a backup is written to one place")),
-        ...requiredRemedy(
-          "write a destination, such as destination: {persistentVolumeClaim: {claimName: mlflow-backups}}",
+    serverRef: backedUpServer,
+    destination: backupDestination,
+    schedule: z
+      .strictObject({
+        name: dnsLabel(
+          "Name of the MlflowBackupSchedule.",
+          longestScheduleName,
+          "an MlflowBackupSchedule",
+          "write the name of the MlflowBackupSchedule",
         ),
-      }),
+        keep: keptBackups(
+          "Number of complete backups of the schedule that are kept; the files of older ones are deleted when this one is complete. Default: all. Example: 7.",
+        ).optional(),
+      })
+      .meta({
+        description:
+          "The schedule that this backup belongs to. The operator sets it. Example: {name: nightly, keep: 7}.",
+      })
+      .optional(),
     existing: existing.optional(),
   })
   .meta({

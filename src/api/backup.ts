@@ -13,6 +13,9 @@ export interface MlflowBackup extends KubeObject {
   pruned?: readonly string[];
 }
 
+/** An MlflowBackup that the operator creates. */
+export type NewBackup = Pick<MlflowBackup, "apiVersion" | "kind" | "metadata" | "spec">;
+
 const time = (description: string) => z.string().meta({ description, format: "date-time" });
 const shortText = (description: string, max = 253) => z.string().max(max).meta({ description });
 
@@ -35,6 +38,7 @@ const mlflowBackupStatus = z
       2048,
     ).exactOptional(),
     mlflowVersion: shortText("Version of MLflow that wrote the backup.", 64).exactOptional(),
+    serverUID: shortText("uid of the MlflowServer.", 64).exactOptional(),
     schemaRevision: shortText("Revision of the schema of MLflow's database.", 128).exactOptional(),
   })
   .meta({ description: "Observed state. Set by the operator." });

@@ -2,7 +2,7 @@ import { apiVersion } from "./server.ts";
 import { mostSimilar } from "./similar.ts";
 import { isObject } from "./structure.ts";
 
-const ownKinds = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"] as const;
+const ownKinds = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"] as const;
 
 const listedKinds = `${ownKinds.slice(0, -1).join(", ")} and ${ownKinds.at(-1)}`;
 
@@ -48,6 +48,7 @@ export function identityOf(document: unknown): Identity | "other" | { readonly p
 
 function likelyKind({ spec }: Record<string, unknown>): OwnKind {
   if (!isObject(spec) || !("serverRef" in spec)) return "MlflowServer";
+  if ("schedule" in spec && typeof spec["schedule"] === "string") return "MlflowBackupSchedule";
   return "destination" in spec ? "MlflowBackup" : "MlflowWorkspaceAccess";
 }
 

@@ -481,9 +481,29 @@ export const reasons = {
     remedy: "",
   },
   ServerNotFound: {
-    meaning: "The MlflowServer that an MlflowBackup names does not exist.",
-    remedy: "Create the server, or create a backup with another name in `serverRef`.",
+    meaning: "The MlflowServer that an MlflowBackup or an MlflowBackupSchedule names does not exist.",
+    remedy: "Create the server, or create a backup or a schedule with another name in `serverRef`.",
     isAwaited: true,
+  },
+  Scheduled: { meaning: "Backups are created at the times of the schedule, and the last one is complete.", remedy: "" },
+  Suspended: { meaning: "The schedule creates no backups, as its spec sets.", remedy: "Remove `suspend`." },
+  InvalidSchedule: {
+    meaning: "The cron schedule has no times, or the time zone is unknown.",
+    remedy: "Correct `schedule` or `timeZone`. `kubectl mlflow validate` checks them.",
+  },
+  BackupStalled: {
+    meaning: "The current backup of the schedule cannot run.",
+    remedy: "Do what the message of the `MlflowBackup` says, or delete it: the next one is created at the next time.",
+  },
+  LastBackupFailed: {
+    meaning: "The last backup of the schedule failed.",
+    remedy: "Do what the message of the `MlflowBackup` says. The next complete backup resolves it.",
+  },
+  RetentionApplied: { meaning: "The files of older backups of the schedule were deleted.", remedy: "" },
+  RetentionFailed: {
+    meaning: "The backup is complete, and the files of older backups of its schedule could not be deleted.",
+    remedy:
+      "Read the message: in a bucket the access key needs `s3:ListBucket` and `s3:DeleteObject`. The next backup tries it again.",
   },
   BackupFailed: {
     meaning: "The backup failed for an unknown reason.",

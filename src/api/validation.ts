@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { backupSchema, type MlflowBackup } from "./backup.ts";
+import { backupScheduleSchema, type MlflowBackupSchedule } from "./backup-schedule.ts";
+import { mlflowBackupScheduleSpec } from "./backup-schedule-spec.ts";
 import { mlflowBackupSpec } from "./backup-spec.ts";
-import type { FieldProblem } from "./field-problem.ts";
+import { cronTimes } from "./cron.ts";
+import { type FieldProblem, invalid } from "./field-problem.ts";
 import { resourceSchema } from "./resource-schema.ts";
 import { ruleProblems } from "./rule-problems.ts";
 import { apiVersion, type MlflowServer } from "./server.ts";
@@ -25,6 +28,9 @@ export type Validation = { readonly server: MlflowServer } | Rejection;
 
 /** A valid MlflowBackup, or its problems. */
 export type BackupValidation = { readonly backup: MlflowBackup } | Rejection;
+
+/** A valid MlflowBackupSchedule, or its problems. */
+export type BackupScheduleValidation = { readonly backupSchedule: MlflowBackupSchedule } | Rejection;
 
 /** A valid MlflowWorkspaceAccess, or its problems. */
 export type AccessValidation = { readonly access: MlflowWorkspaceAccess } | Rejection;
@@ -55,9 +61,11 @@ function identity<K extends string>(kind: K, noun: string) {
 const serverIdentity = identity("MlflowServer", "server");
 const accessIdentity = identity("MlflowWorkspaceAccess", "access");
 const backupIdentity = identity("MlflowBackup", "backup");
+const scheduleIdentity = identity("MlflowBackupSchedule", "schedule");
 const serverSchema = resourceSchema();
 const accessSchema = workspaceAccessSchema();
 const schemaOfBackups = backupSchema();
+const schemaOfSchedules = backupScheduleSchema();
 
 /**
  * Validates a document without a cluster, as the API server would validate its creation: the structure first, then,
@@ -91,6 +99,21 @@ export function validateBackup(given: unknown, namespace = "default"): BackupVal
   if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, schemaOfBackups);
   const metadata = { namespace, ...parsed.data.metadata };
   return { backup: { ...parsed.data, metadata, spec: mlflowBackupSpec.parse(document["spec"]) } };
+}
+
+/** {@link validate} for an MlflowBackupSchedule. Also reports a schedule without a time, which the API server accepts. */
+export function validateBackupSchedule(given: unknown, namespace = "default"): BackupScheduleValidation {
+  const document = withoutNulls(given);
+  const parsed = scheduleIdentity.safeParse(document);
+  const fields = problemsOf(document, parsed, schemaOfSchedules);
+  if (fields.length > 0 || !parsed.success || !isObject(document)) return rejection(fields, schemaOfSchedules);
+  const metadata = { namespace, ...parsed.data.metadata };
+  const spec = mlflowBackupScheduleSpec.parse(document["spec"]);
+  const times = cronTimes(spec.schedule, spec.timeZone);
+  if (!("problem" in times)) return { backupSchedule: { ...parsed.data, metadata, spec } };
+  const { field, text } = times.problem;
+  const body = invalid(spec[field], text);
+  return rejection([offlineOnly({ field: `spec.${field}`, body, blocking: false })], schemaOfSchedules);
 }
 
 function rejection(fields: readonly FieldProblem[], schema: StructuralSchema): Rejection {

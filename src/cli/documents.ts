@@ -1,9 +1,10 @@
 import type { MlflowBackup } from "../api/backup.ts";
+import type { MlflowBackupSchedule } from "../api/backup-schedule.ts";
 import { identityOf } from "../api/identity.ts";
 import { problemTexts } from "../api/problem-text.ts";
 import { apiVersion, type MlflowServer } from "../api/server.ts";
 import { isObject } from "../api/structure.ts";
-import { validate, validateAccess, validateBackup } from "../api/validation.ts";
+import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import type { Streams } from "./context.ts";
@@ -32,6 +33,7 @@ export interface Documents {
   readonly servers: readonly MlflowServer[];
   readonly accesses: readonly MlflowWorkspaceAccess[];
   readonly backups: readonly MlflowBackup[];
+  readonly backupSchedules: readonly MlflowBackupSchedule[];
   readonly namespaces: readonly Namespace[];
   readonly problems: readonly DocumentProblem[];
   /** The file and line of each server and access. */
@@ -51,6 +53,7 @@ export async function readDocuments(
   const servers: MlflowServer[] = [];
   const accesses: MlflowWorkspaceAccess[] = [];
   const backups: MlflowBackup[] = [];
+  const backupSchedules: MlflowBackupSchedule[] = [];
   const namespaces: Namespace[] = [];
   const problems: DocumentProblem[] = [];
   const locations = new Map<MlflowServer | MlflowWorkspaceAccess, string>();
@@ -111,15 +114,21 @@ export async function readDocuments(
         accesses.push(result.access);
       }
       if ("backup" in result) backups.push(result.backup);
+      if ("backupSchedule" in result) backupSchedules.push(result.backupSchedule);
     }
   }
-  return { servers, accesses, backups, namespaces, problems, locations, found, skipped };
+  return { servers, accesses, backups, backupSchedules, namespaces, problems, locations, found, skipped };
 }
 
-const validators = { MlflowServer: validate, MlflowWorkspaceAccess: validateAccess, MlflowBackup: validateBackup };
+const validators = {
+  MlflowServer: validate,
+  MlflowWorkspaceAccess: validateAccess,
+  MlflowBackup: validateBackup,
+  MlflowBackupSchedule: validateBackupSchedule,
+};
 
 /** Matches a file for this operator. */
-const ownText = /^kind: *ml-?flow-?(server|workspaceaccess|backup)\b/im;
+const ownText = /^kind: *ml-?flow-?(server|workspaceaccess|backup|backupschedule)\b/im;
 
 /** {@link readDocuments}, with the problems on stderr. */
 export async function documentsOf(

@@ -96,7 +96,7 @@ export function program(context: CommandContext): { readonly command: Command; r
   const validate = withFiles(
     add(
       "validate",
-      "Reports all problems of the MlflowServers, MlflowWorkspaceAccesses and MlflowBackups in files and directories, without a cluster.\n\nEach problem has its file, its line and what to write instead. Documents of other kinds are skipped. Exit code 1: there are problems.",
+      "Reports all problems of the MlflowServers, MlflowWorkspaceAccesses, MlflowBackups and MlflowBackupSchedules in files and directories, without a cluster.\n\nEach problem has its file, its line and what to write instead. Documents of other kinds are skipped. Exit code 1: there are problems.",
       ["validate mlflow.yaml", "validate -R clusters/", "helm template chart/ | {} validate -"],
     ),
   ).addOption(outputOption(["text", "json", "yaml"], "text"));

@@ -14,8 +14,12 @@ export async function validateFiles(
   { streams }: CommandContext,
 ): Promise<number> {
   const files = requiredFilesOf(options, args);
-  const { servers, accesses, backups, problems, found, skipped } = await readDocuments(files, options, streams);
-  const valid = servers.length + accesses.length + backups.length;
+  const { servers, accesses, backups, backupSchedules, problems, found, skipped } = await readDocuments(
+    files,
+    options,
+    streams,
+  );
+  const valid = servers.length + accesses.length + backups.length + backupSchedules.length;
   if (options.output === "text") {
     for (const problem of problems) streams.stdout(`${problemText(problem)}\n`);
     streams.stderr(
@@ -23,7 +27,9 @@ export async function validateFiles(
     );
   } else streams.stdout(structured({ valid, invalid: found - valid, skipped, problems }, options.output));
   if (found === 0 && problems.length === 0)
-    streams.stderr(`no MlflowServer, MlflowWorkspaceAccess or MlflowBackup in ${files.join(", ")}`);
+    streams.stderr(
+      `no MlflowServer, MlflowWorkspaceAccess, MlflowBackup or MlflowBackupSchedule in ${files.join(", ")}`,
+    );
   return problems.length > 0 || found === 0 ? 1 : 0;
 }
 

@@ -1,4 +1,5 @@
 import type { MlflowBackup } from "../api/backup.ts";
+import type { MlflowBackupSchedule } from "../api/backup-schedule.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import { type ApiClient, find } from "../kube/client/api-client.ts";
@@ -12,6 +13,7 @@ import { label, managedSelector, manager } from "../kube/names.ts";
 import type { Key } from "../kube/object.ts";
 import { needsKind } from "../reconcile/unconfirmed-kind.ts";
 import { isWorkspaceObject } from "../resources/workspace/workspace.ts";
+import { BackupRequests } from "./backup-requests.ts";
 import { cachedServer } from "./cached-object.ts";
 import { type HostIndex, hostIndex } from "./host-index.ts";
 import { byNamespace, namespaceEntry, serverKeyOf } from "./indexes.ts";
@@ -43,14 +45,14 @@ export interface CachesOptions {
 
 /**
  * The objects of the cluster that watches keep in memory. Servers are listed first, and what belongs to them when there is one: a watched namespace
- * without servers needs only one watch.
+ * without servers needs only the watches of servers and of requests for backups.
  */
 export class Caches {
   readonly #options: CachesOptions;
   readonly #watches: Watches;
   readonly #scopes: readonly Scope[];
   readonly #servers: Scoped<Store<MlflowServer>>;
-  readonly #backups: Scoped<Store<MlflowBackup>>;
+  readonly #requests: BackupRequests;
   readonly #others: Scoped<readonly OtherResources[]>;
   readonly #objects: OwnedObjects;
   readonly #addresses: HostIndex;
@@ -75,7 +77,9 @@ export class Caches {
     this.#options = options;
     this.#scopes = namespaces ?? [undefined];
     this.#servers = new Scoped(isNamespaced);
-    this.#backups = new Scoped(isNamespaced);
+    this.#requests = new BackupRequests(isNamespaced, (scope, server) => {
+      if (this.#isReady(scope)) onServer(server);
+    });
     this.#others = new Scoped(isNamespaced);
     this.#addresses = hostIndex(onServer);
     this.#watches = new Watches({
@@ -101,8 +105,9 @@ export class Caches {
     });
     const first = this.#scopes.map((scope) => this.#startServers(scope));
     const begun = first.map((servers, index) => this.#begin(this.#scopes[index], servers));
+    const requests = this.#scopes.flatMap((scope) => this.#requests.start(this.#watches, scope));
     const ofWorkspaces = isNamespaced ? [] : this.#startWorkspaces();
-    this.synced = Promise.all([...first, ...ofWorkspaces, ...begun]).then((all) => all.every(Boolean));
+    this.synced = Promise.all([...first, ...requests, ...ofWorkspaces, ...begun]).then((all) => all.every(Boolean));
   }
 
   readonly server = (key: Key): MlflowServer | undefined => this.#servers.of(key.namespace)?.get(key);
@@ -117,10 +122,13 @@ export class Caches {
   readonly owned = (key: Key): Owned[] => this.#objects.owned(key);
 
   /** The MlflowBackups of this server, which need not exist. */
-  readonly backups = ({ namespace, name }: Key): MlflowBackup[] =>
-    (this.#backups.of(namespace)?.indexed(namespaceEntry(namespace)) ?? []).filter(
-      ({ spec }) => spec.serverRef.name === name,
-    );
+  readonly backups = (key: Key): MlflowBackup[] => this.#requests.backups(key);
+
+  /** The MlflowBackupSchedules of this server, which need not exist. */
+  readonly backupSchedules = (key: Key): MlflowBackupSchedule[] => this.#requests.schedules(key);
+
+  /** All of them. */
+  readonly allBackupSchedules = (): Iterable<MlflowBackupSchedule> => this.#requests.allSchedules();
 
   /** The Jobs of backups of this server, and their pods. */
   readonly backupObjects = (key: Key): Owned[] => this.#objects.ofBackups(key);
@@ -180,9 +188,19 @@ export class Caches {
     this.workspaces.accesses.wrote(trimmed(access), false);
   }
 
-  /** The same for the status of an MlflowBackup. */
-  reportedBackup(backup: MlflowBackup): void {
-    this.#backups.of(backup.metadata.namespace)?.wrote(trimmed(backup), false);
+  /** The same for an MlflowBackup that the operator has created, or whose status it has written. */
+  reportedBackup(backup: MlflowBackup, created: boolean): void {
+    this.#requests.wrote(backup, created);
+  }
+
+  /** Removes an MlflowBackup that the operator has deleted. */
+  removedBackup(backup: MlflowBackup): void {
+    this.#requests.removed(backup);
+  }
+
+  /** The same for the status of an MlflowBackupSchedule. */
+  reportedBackupSchedule(schedule: MlflowBackupSchedule): void {
+    this.#requests.reportedSchedule(schedule);
   }
 
   /** The same for the response to a write of an owned object. */
@@ -231,11 +249,11 @@ export class Caches {
   #open(scope: Scope): Promise<boolean> {
     const known = this.#opened.get(scope);
     if (known !== undefined) return known;
-    const started = [...this.#startOwned(scope), this.#startBackups(scope), ...this.#startReferenced(scope)];
+    const started = [...this.#startOwned(scope), ...this.#startReferenced(scope)];
     const isListed = Promise.all(started).then((all) => {
       this.#ready.add(scope);
-      for (const { metadata } of this.#servers.get(scope)?.all() ?? [])
-        if (scope !== undefined) this.#options.onServer({ namespace: scope, name: metadata.name });
+      if (scope !== undefined)
+        for (const name of this.#namesIn(scope)) this.#options.onServer({ namespace: scope, name });
       return all.every(Boolean);
     });
     this.#opened.set(scope, isListed);
@@ -260,13 +278,15 @@ export class Caches {
     });
   }
 
-  #startBackups(scope: Scope): Promise<boolean> {
-    const handler = new Store<MlflowBackup>(
-      (_change, { metadata: { namespace }, spec }) => this.#options.onServer({ namespace, name: spec.serverRef.name }),
-      { indexesOf: byNamespace, isCustom: true },
-    );
-    this.#backups.set(scope, handler);
-    return this.#watches.start({ kind: "MlflowBackup", scope, handler });
+  /** The names of the servers in a scope, and those that requests for backups name. */
+  #namesIn(scope: Scope): ReadonlySet<string> {
+    const servers = [...(this.#servers.get(scope)?.all() ?? [])].map(({ metadata }) => metadata.name);
+    return new Set([...servers, ...this.#requests.serversIn(scope)]);
+  }
+
+  /** In a watched namespace, servers wait until all of their objects are listed. */
+  #isReady(scope: Scope): boolean {
+    return scope === undefined || !this.#listed.has(scope) || !this.#opened.has(scope) || this.#ready.has(scope);
   }
 
   /** Only objects without the label of the operator, so that no object is in two watches. */
@@ -294,9 +314,7 @@ export class Caches {
   #serverChanged(scope: Scope, change: Change, server: MlflowServer, before: MlflowServer | undefined): void {
     if (server.metadata.generation !== before?.metadata.generation) this.#options.onDefinition?.(false);
     if (this.#listed.has(scope) && change !== "deleted") void this.#open(scope);
-    // In a watched namespace, servers wait until all of their objects are listed.
-    const isReady = scope === undefined || !this.#listed.has(scope) || this.#ready.has(scope);
-    if (isReady) this.#options.onServer({ namespace: server.metadata.namespace, name: server.metadata.name });
+    if (this.#isReady(scope)) this.#options.onServer({ namespace: server.metadata.namespace, name: server.metadata.name });
     this.#noted(server, before, change === "deleted");
   }
 

@@ -6,6 +6,7 @@ import type { UpgradeMember } from "../reconcile/upgrade.ts";
 import { upgradeMembers } from "../reconcile/upgrade-members.ts";
 import { summaryOf, type WorkspaceChecks, type WorkspaceSummary } from "../reconcile/workspace/summary.ts";
 import type { WorkspaceCluster } from "../reconcile/workspace/workspace-cluster.ts";
+import { BackupWriter } from "./backup-writer.ts";
 import { Caches, type CachesOptions } from "./caches.ts";
 import { type EndpointTiming, endpointRounds } from "./endpoint-rounds.ts";
 import { namespaceEntry } from "./indexes.ts";
@@ -60,7 +61,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
   });
   const objects = new ObjectWriter({ ...options, caches: cache });
   const reports = new ReportWriter({ ...options, caches: cache });
-  const writes = { ...objects, ...reports };
+  const writes = { ...objects, ...reports, ...new BackupWriter(options.client, cache) };
   const guard = schemaGuard(options.client, (kind, skew) => {
     options.onSkew?.(kind, skew);
     for (const { metadata } of cache.servers())
@@ -134,6 +135,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         deployment: cache.deployment,
         owned: cache.owned,
         backups: cache.backups,
+        backupSchedules: cache.backupSchedules,
         backupObjects: cache.backupObjects,
         optedInNamespaces: cache.optedInNamespaces,
         granted: cache.granted,

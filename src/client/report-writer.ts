@@ -15,7 +15,7 @@ import { PatchClient } from "./patch-client.ts";
 
 export interface ReportWriterOptions {
   readonly client: ApiClient;
-  readonly caches: Pick<Caches, "reported" | "reportedAccess" | "reportedBackup">;
+  readonly caches: Pick<Caches, "reported" | "reportedAccess" | "reportedBackup" | "reportedBackupSchedule">;
   /** Name of the operator's pod, for Events. */
   readonly instance: string;
   /** Called if an Event could not be created, which has no other effect. */
@@ -46,7 +46,10 @@ export class ReportWriter {
     this.#options.caches.reportedAccess(await this.#replaceStatus(access, status));
 
   readonly reportBackup: Cluster["reportBackup"] = async (backup, status) =>
-    this.#options.caches.reportedBackup(await this.#replaceStatus(backup, status));
+    this.#options.caches.reportedBackup(await this.#replaceStatus(backup, status), false);
+
+  readonly reportBackupSchedule: Cluster["reportBackupSchedule"] = async (schedule, status) =>
+    this.#options.caches.reportedBackupSchedule(await this.#replaceStatus(schedule, status));
 
   readonly record: Cluster["record"] = async (server, migration, conditions) => {
     const steps: JsonPatchStep[] = [

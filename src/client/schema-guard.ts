@@ -127,7 +127,7 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
   };
 }
 
-const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"];
+const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"];
 
 /** Name in the OpenAPI document: the reversed group, version and kind. */
 function schemaName(kind: KnownKind): string {
@@ -148,10 +148,15 @@ export async function violations(
 ): Promise<readonly string[]> {
   const before = checked.get(spec);
   if (before !== undefined) return before;
-  const { validate, validateAccess, validateBackup } = await import("../api/validation.ts");
+  const { validate, validateAccess, validateBackup, validateBackupSchedule } = await import("../api/validation.ts");
   const { apiVersion } = await import("../api/server.ts");
   const document = { apiVersion, kind, metadata: { name: metadata.name }, spec };
-  const validators = { MlflowServer: validate, MlflowWorkspaceAccess: validateAccess, MlflowBackup: validateBackup };
+  const validators = {
+    MlflowServer: validate,
+    MlflowWorkspaceAccess: validateAccess,
+    MlflowBackup: validateBackup,
+    MlflowBackupSchedule: validateBackupSchedule,
+  };
   const result = validators[kind](document);
   const found = "problems" in result ? result.problems.map((problem) => problem.slice(0, 200)) : [];
   checked.set(spec, found);

@@ -29,6 +29,7 @@ export function trimmed<T extends KubeObject>(object: T): T {
     case "MlflowServer":
     case "MlflowWorkspaceAccess":
     case "MlflowBackup":
+    case "MlflowBackupSchedule":
       return interned({
         ...object,
         metadata: customResourceMeta(object.metadata),
@@ -190,7 +191,8 @@ export function sizeOf(value: unknown, most = Number.POSITIVE_INFINITY): number 
  * still lists them, even after a later write has removed them.
  */
 function prunedFields(object: KubeObject): string[] {
-  if (!["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"].includes(object.kind)) return [];
+  if (!["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"].includes(object.kind))
+    return [];
   const spec = "spec" in object ? object.spec : undefined;
   const found = (object.metadata.managedFields ?? []).flatMap((entry) => {
     const fields = "fieldsV1" in entry ? entry.fieldsV1 : undefined;

@@ -145,6 +145,14 @@ export const kinds = {
     apiVersion: "mlflow-operator.dev/v1alpha1",
     plural: "mlflowbackups",
     roles: ["requesting"],
+    // Created and deleted for a schedule, and before an upgrade.
+    verbs: ["list", "watch", "create", "delete"],
+    subresources: { status: ["patch"] },
+  },
+  MlflowBackupSchedule: {
+    apiVersion: "mlflow-operator.dev/v1alpha1",
+    plural: "mlflowbackupschedules",
+    roles: ["requesting"],
     verbs: ["list", "watch"],
     subresources: { status: ["patch"] },
   },

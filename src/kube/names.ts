@@ -22,6 +22,8 @@ export const label = {
   workspaceOf: `${group}/workspace-of`,
   /** The component of a pod: `server`, `migration`, `preflight`, `traces`, `garbage-collection` or `backup`. */
   component: "app.kubernetes.io/component",
+  /** On an MlflowBackup: the MlflowBackupSchedule that it was created for. */
+  backupSchedule: `${group}/backup-schedule`,
   application: "app.kubernetes.io/name",
   version: "app.kubernetes.io/version",
 } as const;
@@ -65,3 +67,6 @@ export const managedSelector = `${label.managedBy}=${manager}`;
 
 /** Longest name of an MlflowServer: with the longest suffix it must still be a DNS label (63). */
 export const longestServerName = 40;
+
+/** Longest name of an MlflowBackupSchedule: with the time of a backup it must still be a label value (63). */
+export const longestScheduleName = 48;

@@ -1,4 +1,5 @@
-import type { MlflowBackup, MlflowBackupStatus } from "../api/backup.ts";
+import type { MlflowBackup, MlflowBackupStatus, NewBackup } from "../api/backup.ts";
+import type { MlflowBackupSchedule, MlflowBackupScheduleStatus } from "../api/backup-schedule.ts";
 import type { CustomResource } from "../api/custom-resource.ts";
 import type { EventAction, EventReason } from "../api/event-reasons.ts";
 import type { Skew } from "../api/schema-skew.ts";
@@ -63,6 +64,9 @@ export interface Cluster {
 
   /** The MlflowBackups that name this server, which need not exist. */
   backups(key: Key): readonly MlflowBackup[];
+
+  /** The MlflowBackupSchedules that name this server, which need not exist. */
+  backupSchedules(key: Key): readonly MlflowBackupSchedule[];
 
   /** The Jobs of backups of this server, and their pods. */
   backupObjects(key: Key): readonly Owned[];
@@ -172,6 +176,15 @@ export interface Cluster {
 
   /** Replaces the status of the server. */
   report(server: MlflowServer, status: MlflowServerStatus): Promise<void>;
+
+  /** Creates an MlflowBackup. */
+  createBackup(backup: NewBackup): Promise<Creation>;
+
+  /** Deletes this MlflowBackup (by uid), which keeps its files. Does nothing if it does not exist. */
+  deleteBackup(backup: MlflowBackup): Promise<void>;
+
+  /** Replaces the status of the schedule. */
+  reportBackupSchedule(schedule: MlflowBackupSchedule, status: MlflowBackupScheduleStatus): Promise<void>;
 
   /** Replaces the status of the backup. */
   reportBackup(backup: MlflowBackup, status: MlflowBackupStatus): Promise<void>;

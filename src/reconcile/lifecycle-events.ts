@@ -1,4 +1,5 @@
 import type { MlflowBackupStatus } from "../api/backup.ts";
+import type { MlflowBackupScheduleStatus } from "../api/backup-schedule.ts";
 import { type EventAction, eventReasons, isMigrationFailure, type LifecycleReason } from "../api/event-reasons.ts";
 import { isReason } from "../api/reasons.ts";
 import type { MlflowServerStatus } from "../api/server.ts";
@@ -6,7 +7,10 @@ import type { MlflowWorkspaceAccessStatus } from "../api/workspace-access.ts";
 import type { Condition } from "../kube/conditions.ts";
 import type { ReportedEvent } from "./cluster.ts";
 
-type Status = Pick<MlflowServerStatus | MlflowWorkspaceAccessStatus | MlflowBackupStatus, "conditions">;
+type Status = Pick<
+  MlflowServerStatus | MlflowWorkspaceAccessStatus | MlflowBackupStatus | MlflowBackupScheduleStatus,
+  "conditions"
+>;
 
 /**
  * The Events for a change of the status of an MlflowServer, in the order of the lifecycle. They depend on the two statuses only, so a
@@ -55,6 +59,14 @@ export function backupEvents(before: MlflowBackupStatus | undefined, after: Mlfl
     ...(isCompleted ? [lifecycleEvent("BackupCompleted", conditionIn(after, "Ready")?.message ?? "")] : []),
     ...problemEvents(before, after, "BackUp"),
   ];
+}
+
+/** The Events for a change of the status of an MlflowBackupSchedule. */
+export function scheduleEvents(
+  before: MlflowBackupScheduleStatus | undefined,
+  after: MlflowBackupScheduleStatus,
+): ReportedEvent[] {
+  return problemEvents(before, after, "BackUp");
 }
 
 function pauseEvents(before: Status | undefined, after: Status): ReportedEvent[] {

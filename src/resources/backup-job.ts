@@ -27,15 +27,23 @@ export function backupJobName({ metadata, spec }: MlflowBackup): string {
   return objectNames.backupJob(spec.serverRef.name, hash.slice(0, 10));
 }
 
+const serverUidVariable = "BACKUP_SERVER_UID";
+
+/** Returns the uid of the server that a Job backs up. */
+export function serverUidOf({ spec }: Job): string | undefined {
+  const [container] = spec.template.spec?.containers ?? [];
+  return container?.env?.find(({ name }) => name === serverUidVariable)?.value;
+}
+
 /**
- * Returns the Job that writes a backup, or verifies an existing one. It is created once and runs once: a backup that failed partway is not repeated, because an
- * administrator must know that there is none. Its pods have the labels of the server, so they have its NetworkPolicy, and another
+ * Returns the Job that writes a backup of databases that pods of `servedVersion` use, or verifies an existing one. It is created once and
+ * runs once: a backup that failed partway is not repeated, because an administrator must know that there is none. Its pods have the labels of the server, so they have its NetworkPolicy, and another
  * component than the pods that the Service selects.
  */
-export function backupJob(model: ServerModel, backup: MlflowBackup): Job {
+export function backupJob(model: ServerModel, backup: MlflowBackup, servedVersion = model.version): Job {
   const { owner, pod, volume } = model;
   const { metadata } = backup;
-  const main = isExisting(backup) ? verification(model, backup) : writing(model, backup);
+  const main = isExisting(backup) ? verification(model, backup) : writing(model, backup, servedVersion);
   const spec = {
     ...podSpec(model, { main: [main] }),
     // A volume can be attached to one node only.
@@ -99,7 +107,8 @@ function sources(model: ServerModel): Mounted[] {
   }));
 }
 
-function writing(model: ServerModel, backup: MlflowBackup): MountedContainer {
+function writing(model: ServerModel, backup: MlflowBackup, servedVersion: string): MountedContainer {
+  const { schedule } = backup.spec;
   const { command, variable } = program(backupProgram);
   const destination = destinationOf(backup, "write");
   const container = taskContainer(model, containerName, command, [
@@ -110,7 +119,11 @@ function writing(model: ServerModel, backup: MlflowBackup): MountedContainer {
     literal("BACKUP_NAME", backup.metadata.name),
     literal("BACKUP_SERVER_NAME", model.name),
     literal("BACKUP_SERVER_NAMESPACE", model.namespace),
-    literal("BACKUP_SERVER_UID", model.owner.metadata.uid ?? ""),
+    literal(serverUidVariable, model.owner.metadata.uid ?? ""),
+    // While a change of the version is held, the image has the new one.
+    literal("BACKUP_MLFLOW_VERSION", servedVersion),
+    ...(schedule === undefined ? [] : [literal("BACKUP_SCHEDULE", schedule.name)]),
+    ...(schedule?.keep === undefined ? [] : [literal("BACKUP_KEEP", String(schedule.keep))]),
     ...destination.env,
     ...contentVariables(model),
     ...databaseVariables(model),

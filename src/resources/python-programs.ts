@@ -23,8 +23,8 @@ export const collectGarbageProgram: Program = {
   },
 };
 /** It imports what it has in common with the migration and the check of the artifact store. */
-export const backupProgram = program("backup.py", "check_artifacts.py", "migrate.py");
-const backupReader = ["check_artifacts.py", "migrate.py", "backup.py", "backup_reader.py"];
+export const backupProgram = program("backup.py", "backup_retention.py", "check_artifacts.py", "migrate.py");
+const backupReader = ["check_artifacts.py", "migrate.py", "backup_retention.py", "backup.py", "backup_reader.py"];
 export const verifyBackupProgram = program("verify_backup.py", ...backupReader);
 
 /** Returns the files whose paths begin with the prefix, as Python finds them in a directory of its path. */

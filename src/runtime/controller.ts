@@ -12,6 +12,7 @@ import { label } from "../kube/names.ts";
 import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
 import { reconcileBackups } from "../reconcile/backup/reconcile-backups.ts";
+import { reconcileSchedules } from "../reconcile/backup/reconcile-schedules.ts";
 import { type Failing, isPartial } from "../reconcile/failure-cause.ts";
 import type { SendProbe } from "../reconcile/probe.ts";
 import { type ReconcileResult, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
@@ -207,9 +208,10 @@ export class Controller {
       // A backup is reported even if its server cannot be reconciled.
       const [ofServer] = await Promise.allSettled([reconcile(cluster, key, installation, new Date(), failing)]);
       if (ofServer.status === "fulfilled") this.#recordResult(server, ofServer.value);
+      const [ofSchedules] = await Promise.allSettled([reconcileSchedules(cluster, key, installation, new Date())]);
       const ofBackups = await reconcileBackups(cluster, key, installation, new Date());
-      if (ofServer.status === "rejected") throw ofServer.reason;
-      return [ofServer.value?.againInSeconds, ofBackups].filter((seconds) => seconds !== undefined);
+      for (const part of [ofServer, ofSchedules]) if (part.status === "rejected") throw part.reason;
+      return [resultIn(ofServer)?.againInSeconds, resultIn(ofSchedules), ofBackups].filter((seconds) => seconds !== undefined);
     });
     const againInSeconds = waits.length === 0 ? undefined : Math.min(...waits);
     const seconds = (performance.now() - started) / 1000;
@@ -249,6 +251,10 @@ export class Controller {
       log.error({ servers: this.#problems.size }, `${problem}. Ready of the affected servers is Unknown`);
     else if (problem === undefined && previous.size > 0) log.info({}, "all watches work again");
   };
+}
+
+function resultIn<T>(settled: PromiseSettledResult<T>): T | undefined {
+  return settled.status === "fulfilled" ? settled.value : undefined;
 }
 
 /** Counts events of watches in the metrics, and logs failures. */

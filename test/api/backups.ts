@@ -9,6 +9,7 @@ export const onVolume: Document = {
   spec: {
     serverRef: { name: "tracking" },
     destination: { persistentVolumeClaim: { claimName: "mlflow-backups", path: "production/mlflow" } },
+    schedule: { name: "nightly", keep: 7 },
   },
 };
 

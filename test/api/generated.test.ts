@@ -15,7 +15,12 @@ describe("generated files", () => {
     });
   }
 
-  for (const file of ["mlflowservers.yaml", "mlflowworkspaceaccesses.yaml", "mlflowbackups.yaml"]) {
+  for (const file of [
+    "mlflowservers.yaml",
+    "mlflowworkspaceaccesses.yaml",
+    "mlflowbackups.yaml",
+    "mlflowbackupschedules.yaml",
+  ]) {
     test(`the chart's copy of ${file} is identical`, async () => {
       const [one, other] = await Promise.all(
         ["crds", "charts/mlflow-operator/files/crds"].map((folder) => readFile(join(root, folder, file))),

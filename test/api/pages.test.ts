@@ -7,7 +7,7 @@ import { eventReasons } from "../../src/api/event-reasons.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { isObject } from "../../src/api/structure.ts";
-import { validate, validateAccess, validateBackup } from "../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../src/api/validation.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { kinds } from "../../src/kube/kinds.ts";
 import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
@@ -72,6 +72,10 @@ function problemsOf(document: unknown): readonly string[] {
   if (kind === "MlflowBackup") {
     const backup = validateBackup(document);
     return "problems" in backup ? backup.problems : [];
+  }
+  if (kind === "MlflowBackupSchedule") {
+    const schedule = validateBackupSchedule(document);
+    return "problems" in schedule ? schedule.problems : [];
   }
   const [first = ""] = Object.keys(document);
   if (otherKeys.includes(first)) return [];

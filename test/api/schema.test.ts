@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { backupSchema } from "../../src/api/backup.ts";
+import { backupScheduleSchema } from "../../src/api/backup-schedule.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
 import { serverDefinition } from "../../src/api/server-definition.ts";
 import type { StructuralSchema } from "../../src/api/structural-schema.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { rightAccesses } from "./accesses.ts";
+import { rightSchedules } from "./backup-schedules.ts";
 import { rightBackups } from "./backups.ts";
 import { rightDocuments } from "./documents.ts";
 import { textFields, textLeaves } from "./text-leaves.ts";
@@ -28,6 +30,7 @@ function nodes(schema: StructuralSchema, path: string): Node[] {
 const schemas = [
   { kind: "MlflowServer", root: resourceSchema(), documents: rightDocuments, defaults: ["spec.replicas"] },
   { kind: "MlflowBackup", root: backupSchema(), documents: rightBackups, defaults: [] },
+  { kind: "MlflowBackupSchedule", root: backupScheduleSchema(), documents: rightSchedules, defaults: [] },
   { kind: "MlflowWorkspaceAccess", root: workspaceAccessSchema(), documents: rightAccesses, defaults: [] },
 ];
 

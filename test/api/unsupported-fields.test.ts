@@ -3,11 +3,12 @@ import { describe, test } from "node:test";
 import { ownSchemas } from "../../src/api/known-fields.ts";
 import type { KnownSchema } from "../../src/api/known-schema.ts";
 import { type KnownKind, unsupportedFields } from "../../src/api/unsupported-fields.ts";
-import { validate, validateAccess, validateBackup } from "../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../src/api/validation.ts";
 import { resolve } from "../../src/features/resolve.ts";
 import { desired } from "../../src/resources/index.ts";
 import { inputs, server } from "../support/fixtures.ts";
 import { rightAccesses } from "./accesses.ts";
+import { rightSchedules } from "./backup-schedules.ts";
 import { rightBackups } from "./backups.ts";
 import { rightDocuments } from "./documents.ts";
 
@@ -40,7 +41,7 @@ const textOf = (steps: readonly string[]) =>
 const found = (kind: KnownKind, steps: readonly string[], value: unknown) =>
   unsupportedFields(kind, nested(steps, value));
 
-const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"];
+const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"];
 
 for (const kind of kinds) {
   const all = places(ownSchemas[kind].spec);
@@ -70,8 +71,8 @@ for (const kind of kinds) {
 
     test("reports a value of every enum", () => {
       const enums = all.filter(({ schema }) => schema.enum !== undefined);
-      // A backup has no enum so far.
-      assert.equal(enums.length > 0, kind !== "MlflowBackup");
+      // Backups have no enum so far.
+      assert.equal(enums.length > 0, !kind.startsWith("MlflowBackup"));
       for (const { steps } of enums) {
         const path = `${textOf(steps)}: "FromTheFuture"`;
         assert.ok(found(kind, steps, "FromTheFuture").includes(path), path);
@@ -122,6 +123,11 @@ test("reports nothing for backups that the API server admits", () => {
     const result = validateBackup(document);
     assert.ok("backup" in result, name);
     assert.deepEqual(unsupportedFields("MlflowBackup", result.backup.spec), [], name);
+  }
+  for (const [name, document] of Object.entries(rightSchedules)) {
+    const result = validateBackupSchedule(document);
+    assert.ok("backupSchedule" in result, name);
+    assert.deepEqual(unsupportedFields("MlflowBackupSchedule", result.backupSchedule.spec), [], name);
   }
 });
 

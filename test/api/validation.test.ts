@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { backupSchema } from "../../src/api/backup.ts";
 import { resourceSchema } from "../../src/api/resource-schema.ts";
-import { validate, validateAccess, validateBackup } from "../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../src/api/validation.ts";
 import { workspaceAccessSchema } from "../../src/api/workspace-access.ts";
 import { access, rightAccesses, wrongAccesses } from "./accesses.ts";
+import { rightSchedules, wrongSchedules } from "./backup-schedules.ts";
 import { rightBackups, wrongBackups } from "./backups.ts";
 import { changed, type Document, fullest, rightDocuments, smallest } from "./documents.ts";
 import { isSaidOf, smuggled } from "./text-leaves.ts";
@@ -158,6 +159,46 @@ describe("validation of an MlflowBackup without a cluster", () => {
         problemsOfBackup(document).some((problem) => isSaidOf(problem, path)),
         path,
       );
+  });
+});
+
+describe("validation of an MlflowBackupSchedule without a cluster", () => {
+  const problemsOfSchedule = (document: unknown) => {
+    const result = validateBackupSchedule(document);
+    return "problems" in result ? result.problems : [];
+  };
+
+  test("accepts those with every field unchanged", () => {
+    for (const [name, backupSchedule] of Object.entries(rightSchedules))
+      assert.deepEqual(
+        validateBackupSchedule(backupSchedule),
+        { backupSchedule: { ...backupSchedule, metadata: { name: "nightly", namespace: "default" } } },
+        name,
+      );
+  });
+
+  test("rejects every wrong one, with the remedy", () => {
+    for (const { title, document, field, says } of wrongSchedules) {
+      const about = problemsOfSchedule(document).filter((problem) => problem.startsWith(`${field}: `));
+      assert.ok(
+        about.some((problem) => problem.includes(says)),
+        `${title}: ${problemsOfSchedule(document).join("\n")}`,
+      );
+    }
+  });
+
+  test("reports what the API server cannot check for the command line only", () => {
+    const [right] = Object.values(rightSchedules);
+    for (const [change, field, says] of [
+      [{ "spec.schedule": "0 0 30 2 *" }, "spec.schedule", /names no time/],
+      [{ "spec.schedule": "30-10 * * * *" }, "spec.schedule", /must not be greater than the second/],
+      [{ "spec.timeZone": "Europe/Nowhere" }, "spec.timeZone", /must be a time zone of the IANA database/],
+    ] as const) {
+      const result = validateBackupSchedule(changed(right ?? {}, change));
+      assert.ok("problems" in result);
+      assert.deepEqual([result.problems, result.fields.map((each) => each.field)], [[], [field]]);
+      assert.match(result.fields[0]?.body ?? "", says);
+    }
   });
 });
 

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { load } from "js-yaml";
 import { admissionPolicies, writeBundle } from "../../scripts/release/bundle.ts";
 import { releaseOf, root } from "../../scripts/release/release.ts";
-import { validate, validateAccess, validateBackup } from "../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../src/api/validation.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
 import { version } from "../../src/version.ts";
 import { reportOnStderr } from "../control-plane/binaries.ts";
@@ -95,10 +95,13 @@ describe("the bundle for the Operator Lifecycle Manager", () => {
 
   test("has a valid example of each kind, and contains the roles that users and servers are bound to", () => {
     const { metadata } = serviceVersion();
-    const [server, access, backup, ...others]: unknown[] = JSON.parse(metadata.annotations["alm-examples"] ?? "");
+    const [server, access, backup, schedule, ...others]: unknown[] = JSON.parse(
+      metadata.annotations["alm-examples"] ?? "",
+    );
     assert.ok("server" in validate(server));
     assert.ok("access" in validateAccess(access));
     assert.ok("backup" in validateBackup(backup));
+    assert.ok("backupSchedule" in validateBackupSchedule(schedule));
     assert.deepEqual(others, []);
     const files = readdirSync(manifests);
     for (const name of ["mlflow-server", "mlflow-workspace-admin", "mlflow-operator-view"])

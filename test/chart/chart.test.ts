@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { load } from "js-yaml";
-import { validate, validateAccess, validateBackup } from "../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../src/api/validation.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
 import { settings } from "../../src/settings.ts";
 import { version } from "../../src/version.ts";
@@ -50,10 +50,11 @@ describe("the chart", () => {
       listed("crds").map(({ name }) => name),
       rendered.map(({ metadata }) => metadata.name),
     );
-    const [server, access, backup] = listed("crdsExamples");
+    const [server, access, backup, schedule] = listed("crdsExamples");
     assert.ok("server" in validate(server));
     assert.ok("access" in validateAccess(access));
     assert.ok("backup" in validateBackup(backup));
+    assert.ok("backupSchedule" in validateBackupSchedule(schedule));
     const [container] = podOf(await renderedObjects("default")).containers;
     const text = [container.image, ...container.args].join(" ");
     assert.deepEqual(

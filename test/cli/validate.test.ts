@@ -69,7 +69,10 @@ describe("mlflow-operator validate", () => {
     write("deep/wrong.yaml", wrongManifests[0]?.text ?? "");
     const flat = await validate([directory]);
     assert.deepEqual([flat.code, flat.stdout], [1, ""]);
-    assert.match(flat.stderr, /2 other documents skipped\nno MlflowServer, MlflowWorkspaceAccess or MlflowBackup in /);
+    assert.match(
+      flat.stderr,
+      /2 other documents skipped\nno MlflowServer, MlflowWorkspaceAccess, MlflowBackup or MlflowBackupSchedule in /,
+    );
     const deep = await validate(["-R", directory]);
     assert.equal(deep.code, 1);
     assert.match(deep.stdout, new RegExp(`^${join(directory, "deep/wrong.yaml")}:2: MlflowServer/mlflow: kind: `));

@@ -86,7 +86,7 @@ export const wrongManifests: readonly WrongManifest[] = [
     "kind: MlflowServer",
     "kind: Tracking",
     1,
-    "the kinds are MlflowServer, MlflowWorkspaceAccess and MlflowBackup",
+    "the kinds are MlflowServer, MlflowWorkspaceAccess, MlflowBackup and MlflowBackupSchedule",
   ),
   wrong("no kind", "kind: MlflowServer\n", "", 1, "kind: Required value: write kind: MlflowServer"),
   wrong(

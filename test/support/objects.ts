@@ -6,6 +6,7 @@ import type {
   V1ResourceQuotaStatus,
 } from "@kubernetes/client-node";
 import type { MlflowBackup } from "../../src/api/backup.ts";
+import type { MlflowBackupSchedule } from "../../src/api/backup-schedule.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type {
@@ -61,6 +62,7 @@ export interface ObjectOf {
   MlflowServer: MlflowServer;
   MlflowWorkspaceAccess: MlflowWorkspaceAccess;
   MlflowBackup: MlflowBackup;
+  MlflowBackupSchedule: MlflowBackupSchedule;
   ServiceAccount: ServiceAccount;
   Service: Service;
   Secret: Secret;
@@ -92,6 +94,7 @@ const places: Readonly<Record<ObjectKind, readonly [root: string, plural: string
   MlflowServer: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowservers"],
   MlflowWorkspaceAccess: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowworkspaceaccesses"],
   MlflowBackup: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowbackups"],
+  MlflowBackupSchedule: ["/apis/mlflow-operator.dev/v1alpha1", "mlflowbackupschedules"],
   ServiceAccount: ["/api/v1", "serviceaccounts"],
   Service: ["/api/v1", "services"],
   Secret: ["/api/v1", "secrets"],

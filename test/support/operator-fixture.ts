@@ -196,7 +196,7 @@ async function install(cluster: ClusterAccess): Promise<void> {
     });
     assert.ok(answer.status < 300, answer.body);
   }
-  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup"] as const)
+  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"] as const)
     while ((await cluster.request("GET", pathOf(kind, "default"))).status !== 200) await sleep(50);
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { MlflowBackup } from "../../src/api/backup.ts";
 import type { CustomResource } from "../../src/api/custom-resource.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
+import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type { Condition } from "../../src/kube/conditions.ts";
 import type { Deployment } from "../../src/kube/manifests.ts";
 import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
@@ -76,7 +77,7 @@ export function assertStatus(object: Reporting, previous: Reporting | undefined,
         ? previous.status?.phase
         : undefined;
     if (before === "Completed" || before === "Failed") assert.equal(object.status?.phase, before, text);
-  } else if (holds(conditions, "Ready")) assert.ok(object.status?.roleBinding !== undefined, text);
+  } else if (isAccess(object) && holds(conditions, "Ready")) assert.ok(object.status?.roleBinding !== undefined, text);
 }
 
 function assertCondition(
@@ -174,6 +175,10 @@ export function isServer(object: Reporting): object is MlflowServer {
 
 function isBackup(object: Reporting): object is MlflowBackup {
   return object.kind === "MlflowBackup";
+}
+
+function isAccess(object: Reporting): object is MlflowWorkspaceAccess {
+  return object.kind === "MlflowWorkspaceAccess";
 }
 
 function holds(conditions: readonly Condition[] | undefined, type: string): boolean {

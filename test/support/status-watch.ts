@@ -118,6 +118,7 @@ export async function statusWatch(
       follow(namespace, "MlflowServer", (object, at, isGone) => isGone || reported(object, at)),
       follow(namespace, "MlflowWorkspaceAccess", (object, at, isGone) => isGone || reported(object, at)),
       follow(namespace, "MlflowBackup", (object, at, isGone) => isGone || reported(object, at)),
+      follow(namespace, "MlflowBackupSchedule", (object, at, isGone) => isGone || reported(object, at)),
       follow(namespace, "Deployment", rolled),
     ]);
   }
@@ -136,7 +137,13 @@ export async function statusWatch(
   /** Waits until the watches have delivered all existing objects. */
   async function caughtUp(namespace: string): Promise<void> {
     const own = objects(cluster, namespace);
-    for (const kind of ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "Deployment"] as const) {
+    for (const kind of [
+      "MlflowServer",
+      "MlflowWorkspaceAccess",
+      "MlflowBackup",
+      "MlflowBackupSchedule",
+      "Deployment",
+    ] as const) {
       const present = await own.list(kind);
       const newest = Math.max(0, ...present.map(({ metadata }) => Number(metadata.resourceVersion)));
       await eventually(() => assert.ok((positions.get(`${namespace}/${kind}`) ?? 0) >= newest), 10);

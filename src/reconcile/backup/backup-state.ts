@@ -3,8 +3,10 @@ import { conditionsOf, type NewCondition, notReconciling, notStalled, timestamp 
 import type { Job } from "../../kube/manifests.ts";
 import type { Installation } from "../../model/inputs.ts";
 import { locationOf } from "../../resources/backup-destination.ts";
+import { serverUidOf } from "../../resources/backup-job.ts";
 import type { Cause } from "../cause.ts";
 import { graceLeft, observedSince } from "../grace-period.ts";
+import { appliedRetention, type RetentionResult } from "./retention-result.ts";
 
 type Phase = NonNullable<MlflowBackupStatus["phase"]>;
 
@@ -30,6 +32,8 @@ export interface BackupResult {
   readonly size: number;
   readonly mlflowVersion: string;
   readonly schemaRevision: string;
+  /** Of the older backups of the schedule; undefined if none are deleted. */
+  readonly retention?: RetentionResult | undefined;
 }
 
 /** Whether a backup has ended: nothing will change its status. */
@@ -54,8 +58,10 @@ export function backupStatus(
     { type: "Ready", status: phase === "Completed" ? "True" : "False", reason, message },
     isFinal || isStalled ? notReconciling : { type: "Reconciling", status: "True", reason, message },
     isStalled ? { type: "Stalled", status: "True", reason, message } : notStalled,
+    ...(result?.retention === undefined ? [] : [appliedRetention(result.retention)]),
   ];
   const started = job === undefined ? backup.status?.startedAt : job.metadata.creationTimestamp;
+  const serverUID = (job && serverUidOf(job)) ?? backup.status?.serverUID;
   const name = job?.metadata.name ?? backup.status?.job;
   const status: MlflowBackupStatus = {
     observedGeneration: generation,
@@ -63,6 +69,7 @@ export function backupStatus(
     conditions: conditionsOf(updates, backup.status?.conditions ?? [], generation, now),
     phase,
     ...(name !== undefined && { job: name }),
+    ...(serverUID !== undefined && { serverUID }),
     ...(started !== undefined && { startedAt: started }),
     ...(isFinal && ended !== undefined && { completedAt: ended }),
     ...(isFinal && started !== undefined && ended !== undefined && { duration: durationText(started, ended) }),

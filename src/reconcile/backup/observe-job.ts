@@ -5,6 +5,7 @@ import { isControlledBy, objectText } from "../../kube/object.ts";
 import { backupJobName, isExisting } from "../../resources/backup-job.ts";
 import { podFailure, reportedFailure } from "../pod-failure.ts";
 import type { BackupResult, BackupState } from "./backup-state.ts";
+import type { RetentionResult } from "./retention-result.ts";
 
 const another = "Create another MlflowBackup";
 
@@ -74,7 +75,9 @@ function terminationOf(pod: Pod): V1ContainerStateTerminated | undefined {
 
 function stateOfProgram(texts: Texts, job: Job, ended: V1ContainerStateTerminated): BackupState {
   const time = timeText(ended.finishedAt);
-  if (ended.exitCode === 0) return completed(texts, job, time, resultOf(ended.message));
+  const result = resultOf(ended.message);
+  // The program reports a complete backup before it deletes older ones.
+  if (ended.exitCode === 0 || result !== undefined) return completed(texts, job, time, result);
   const { namespace, name } = job.metadata;
   const reported = reportedFailure(ended.message);
   const cause =
@@ -111,17 +114,25 @@ function timeText(time: Date | string | undefined): string | undefined {
   return time === undefined ? undefined : String(time);
 }
 
+function retentionOf(report: unknown): RetentionResult | undefined {
+  if (typeof report !== "object" || report === null) return undefined;
+  if ("deleted" in report && Number.isSafeInteger(report.deleted)) return { deleted: Number(report.deleted) };
+  return reportedFailure(JSON.stringify(report));
+}
+
 /** The result in the termination message of the program; undefined if it is something else. */
 function resultOf(message: string | undefined): BackupResult | undefined {
   try {
     const report: unknown = JSON.parse(message ?? "");
     if (typeof report !== "object" || report === null) return undefined;
     if (!("size" in report) || typeof report.size !== "number") return undefined;
+    const retention = retentionOf("retention" in report ? report.retention : undefined);
     const text = (value: unknown) => (typeof value === "string" && /^[\w.,+-]{0,64}$/.test(value) ? value : "");
     return {
       size: report.size,
       mlflowVersion: text("mlflowVersion" in report ? report.mlflowVersion : ""),
       schemaRevision: text("schemaRevision" in report ? report.schemaRevision : ""),
+      ...(retention !== undefined && { retention }),
     };
   } catch {
     return undefined;

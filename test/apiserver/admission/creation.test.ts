@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { backupSchema } from "../../../src/api/backup.ts";
+import { backupScheduleSchema } from "../../../src/api/backup-schedule.ts";
 import { resourceSchema } from "../../../src/api/resource-schema.ts";
-import { validate, validateAccess, validateBackup } from "../../../src/api/validation.ts";
+import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../../src/api/validation.ts";
 import { workspaceAccessSchema } from "../../../src/api/workspace-access.ts";
 import { rightAccesses, wrongAccesses } from "../../api/accesses.ts";
+import { rightSchedules, wrongSchedules } from "../../api/backup-schedules.ts";
 import { rightBackups, wrongBackups } from "../../api/backups.ts";
 import { type Document, rightDocuments } from "../../api/documents.ts";
 import { isSaidOf, smuggled } from "../../api/text-leaves.ts";
@@ -20,6 +22,7 @@ const bare = (problem: string) => problem.replace(/: Required value: .*$/s, ": R
 
 function validatorOf(document: Document) {
   if (document["kind"] === "MlflowBackup") return validateBackup;
+  if (document["kind"] === "MlflowBackupSchedule") return validateBackupSchedule;
   return document["kind"] === "MlflowWorkspaceAccess" ? validateAccess : validate;
 }
 
@@ -55,6 +58,13 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     });
   }
 
+  for (const [title, document] of Object.entries(rightSchedules)) {
+    test(`MlflowBackupSchedule ${title}: both accept it`, async () => {
+      assert.deepEqual((await create(cluster, document)).problems, []);
+      assert.ok("backupSchedule" in validateBackupSchedule(document));
+    });
+  }
+
   for (const [title, document] of Object.entries(rightAccesses)) {
     test(`MlflowWorkspaceAccess ${title}: both accept it`, async () => {
       assert.deepEqual((await create(cluster, document)).problems, []);
@@ -68,6 +78,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
     ...wrongExposures,
     ...wrongAccesses,
     ...wrongBackups,
+    ...wrongSchedules,
   ]) {
     test(`${title}: both reject it with the same message and fix`, async () => {
       const problems = await refusedByBoth(cluster, document);
@@ -84,6 +95,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
       ...smuggled(Object.values(rightDocuments), resourceSchema()),
       ...smuggled(Object.values(rightAccesses), workspaceAccessSchema()),
       ...smuggled(Object.values(rightBackups), backupSchema()),
+      ...smuggled(Object.values(rightSchedules).slice(0, 2), backupScheduleSchema()),
     ]) {
       const problems = await refusedByBoth(cluster, document);
       assert.ok(

@@ -20,7 +20,7 @@ export async function installDefinition(cluster: ClusterAccess): Promise<void> {
     });
     if (answer.status >= 300) throw new Error(`the API server rejects the CRD: ${answer.body}`);
   }
-  for (const plural of ["mlflowservers", "mlflowworkspaceaccesses", "mlflowbackups"])
+  for (const plural of ["mlflowservers", "mlflowworkspaceaccesses", "mlflowbackups", "mlflowbackupschedules"])
     while ((await cluster.request("GET", ofNamespace("default", plural))).status !== 200) await sleep(50);
 }
 
@@ -101,5 +101,6 @@ function problemsOf(status: unknown): string[] {
 
 function pluralOf(document: Document): string {
   if (document["kind"] === "MlflowBackup") return "mlflowbackups";
+  if (document["kind"] === "MlflowBackupSchedule") return "mlflowbackupschedules";
   return document["kind"] === "MlflowWorkspaceAccess" ? "mlflowworkspaceaccesses" : "mlflowservers";
 }
