@@ -36,7 +36,8 @@ export interface ClusterOptions
 }
 
 /** A connection to the cluster: caches and one API client. */
-export interface ClusterConnection extends Pick<Caches, "synced" | "states" | "stop" | "servers" | "watchProblem"> {
+export interface ClusterConnection
+  extends Pick<Caches, "synced" | "states" | "stop" | "servers" | "allBackupSchedules" | "watchProblem"> {
   /**
    * Runs one reconciliation of a server. Afterwards, changes of the objects that it has read enqueue the server; after a
    * failure, also changes of objects that earlier reconciliations have read.
@@ -82,12 +83,13 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
       return (performance.now() - since) / 1000;
     },
   };
-  const { synced, states, servers, watchProblem } = cache;
+  const { synced, states, servers, allBackupSchedules, watchProblem } = cache;
   const { optedInNamespaces, accesses, grantedIn } = cache.workspaces;
   return {
     synced,
     states,
     servers,
+    allBackupSchedules,
     watchProblem,
     upgradeMembers: () =>
       upgradeMembers({

@@ -13,6 +13,7 @@ import { type Key, keyOf, keyText, objectText } from "../kube/object.ts";
 import type { Installation } from "../model/inputs.ts";
 import { reconcileBackups } from "../reconcile/backup/reconcile-backups.ts";
 import { reconcileSchedules } from "../reconcile/backup/reconcile-schedules.ts";
+import { type ScheduleAge, scheduleAge } from "../reconcile/backup/schedule-age.ts";
 import { type Failing, isPartial } from "../reconcile/failure-cause.ts";
 import type { SendProbe } from "../reconcile/probe.ts";
 import { type ReconcileResult, reconcile, reconcileUnsynced } from "../reconcile/reconcile.ts";
@@ -126,6 +127,12 @@ export class Controller {
 
   /** The status and reason of `EndpointSecured`, by `namespace/name`. */
   readonly endpoints = () => endpoints(this.#leads ? this.#connection.servers() : []);
+
+  /** Of each MlflowBackupSchedule. Only the leader updates their status, so only its metrics have them. */
+  readonly backups = (): readonly ScheduleAge[] => {
+    const schedules = this.#leads ? [...this.#connection.allBackupSchedules()] : [];
+    return schedules.map((schedule) => scheduleAge(schedule, new Date()));
+  };
 
   /** Starts reconciling. Before, changes are only recorded. */
   lead(): void {

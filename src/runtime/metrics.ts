@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { States } from "../kube/client/staleness.ts";
 import { keyOf } from "../kube/object.ts";
+import type { ScheduleAge } from "../reconcile/backup/schedule-age.ts";
 import type { UpgradeCounts } from "../reconcile/upgrade.ts";
 
 /** The controllers, as the labels `controller` and `name` have them. */
@@ -32,6 +33,8 @@ export interface MetricSources {
   readonly upgrades: () => UpgradeCounts;
   /** The condition `EndpointSecured` of each server, by `namespace/name`. */
   readonly endpoints: () => ReadonlyMap<string, { readonly status: string; readonly reason: string }>;
+  /** Of each MlflowBackupSchedule. */
+  readonly backups: () => readonly ScheduleAge[];
 }
 
 const controllers = ["mlflowserver", "workspace"] as const satisfies readonly ControllerName[];
@@ -138,6 +141,36 @@ export function metrics(sources: MetricSources): Metrics {
       for (const [server, condition] of sources.endpoints()) this.set({ ...keyOf(server), ...condition }, 1);
     },
   });
+  const backupGauge = (name: string, help: string, value: (age: ScheduleAge) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["namespace", "server", "schedule"],
+      registers,
+      collect() {
+        this.reset();
+        for (const age of sources.backups()) {
+          const { namespace, server, schedule } = age;
+          const current = value(age);
+          if (current !== undefined) this.set({ namespace, server, schedule }, current);
+        }
+      },
+    });
+  backupGauge(
+    "mlflow_operator_backup_last_success_timestamp_seconds",
+    "Time at which the last complete backup of an MlflowBackupSchedule was completed; 0 if there is none.",
+    ({ lastSuccess }) => lastSuccess,
+  );
+  backupGauge(
+    "mlflow_operator_backup_due_timestamp_seconds",
+    "Last time of an MlflowBackupSchedule that has passed; 0 if there is none.",
+    ({ due }) => due,
+  );
+  backupGauge(
+    "mlflow_operator_backup_failures",
+    "Failed backups of an MlflowBackupSchedule since the last complete one.",
+    ({ failures }) => failures,
+  );
   new Gauge({
     name: "mlflow_operator_upgrade_servers",
     help: "MlflowServers that an upgrade of the operator has not changed yet (waiting), is changing (updating), or that are not ready since (failed).",

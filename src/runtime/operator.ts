@@ -125,6 +125,7 @@ export async function operator(options: OperatorOptions): Promise<Operator> {
     states: work.states,
     upgrades: work.upgrades,
     endpoints: work.endpoints,
+    backups: work.backups,
   });
   const health = await healthServer(options.healthAddress, options.healthPort, {
     unhealthyBecause: () => work.stuckBecause() ?? (stuckElection() ? "leader election has stopped" : undefined),

@@ -20,6 +20,7 @@ const expected: Readonly<Record<string, string>> = {
   paused_changes: "Failed",
   progressing: "InProgress",
   stalled: "Failed",
+  suspended: "Current",
 };
 
 let program = "";
@@ -37,7 +38,7 @@ function kstatus(objects: readonly unknown[]): string[] {
 }
 
 describe("kstatus", () => {
-  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess"]) {
+  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"]) {
     test(`computes the state of an ${kind} from its conditions`, () => {
       const files = readdirSync(join(folder, kind, "testdata")).map((file) => basename(file, ".yaml"));
       const states = files.filter((file) => file !== "no_conditions");

@@ -22,8 +22,9 @@ interface Alert {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** For each alert, series with which it fires after an hour, its labels, and series with which it does not. Values are those of each minute. */
+/** For each alert, series with which it fires after an hour or `after`, its labels, and series with which it does not. Values are those of each minute. */
 interface Case {
+  readonly after?: string;
   readonly fires: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly isSilent: Readonly<Record<string, string>>;
@@ -44,6 +45,8 @@ const proxied = (code: string, labels = one) => `oauth2_proxy_requests_total{${l
 const state = (name: string) => `mlflow_operator_server_state{namespace="team-a",name="mlflow",state="${name}"}`;
 const endpoint = (status: string, reason: string) =>
   `mlflow_operator_server_endpoint_secured{namespace="team-a",name="mlflow",status="${status}",reason="${reason}"}`;
+const backup = (what: string) =>
+  `mlflow_operator_backup_${what}{namespace="team-a",server="mlflow",schedule="nightly"}`;
 const watch = 'resource="mlflowservers"';
 
 const cases: Readonly<Record<string, Case>> = {
@@ -65,6 +68,17 @@ const cases: Readonly<Record<string, Case>> = {
     fires: { [endpoint("Unknown", "ProbeFailed")]: "1x60" },
     labels: { namespace: "team-a", name: "mlflow", status: "Unknown", reason: "ProbeFailed" },
     isSilent: { [endpoint("Unknown", "NotChecked")]: "1x60", [endpoint("Unknown", "Hibernated")]: "1x60" },
+  },
+  MlflowBackupOverdue: {
+    after: "7h",
+    fires: { [backup("due_timestamp_seconds")]: "7200x420", [backup("last_success_timestamp_seconds")]: "3600x420" },
+    labels: { namespace: "team-a", server: "mlflow", schedule: "nightly" },
+    isSilent: { [backup("due_timestamp_seconds")]: "7200x420", [backup("last_success_timestamp_seconds")]: "7260x420" },
+  },
+  MlflowBackupFailed: {
+    fires: { [backup("failures")]: "1x60" },
+    labels: { namespace: "team-a", server: "mlflow", schedule: "nightly" },
+    isSilent: { [backup("failures")]: "0x60" },
   },
   MlflowOperatorWatchStale: {
     fires: { [`mlflow_operator_watch_age_seconds{${watch}}`]: "0+60x60" },
@@ -185,7 +199,7 @@ describe("alerts and the dashboard", () => {
       ].map(({ series = {}, exp_alerts }) => ({
         interval: "1m",
         input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
-        alert_rule_test: [{ eval_time: "1h", alertname: alert, exp_alerts }],
+        alert_rule_test: [{ eval_time: found?.after ?? "1h", alertname: alert, exp_alerts }],
       }));
     });
     await writeFile(join(directory, "rules.yaml"), JSON.stringify({ groups }));

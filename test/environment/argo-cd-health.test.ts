@@ -45,7 +45,7 @@ function luaOf(value: unknown): string {
 }
 
 describe("the health checks for Argo CD", () => {
-  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess"]) {
+  for (const kind of ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"]) {
     const script = read(kind, "health.lua");
     const { tests } = load(read(kind, "health_test.yaml")) as { tests: HealthTest[] };
 
