@@ -491,6 +491,19 @@ export const reasons = {
     meaning: "The cron schedule has no times, or the time zone is unknown.",
     remedy: "Correct `schedule` or `timeZone`. `kubectl mlflow validate` checks them.",
   },
+  BackupScheduleNotFound: {
+    meaning:
+      "The MlflowBackupSchedule of `spec.upgrade.backup` does not exist, or is of another server. The change of the version waits.",
+    remedy: "Create the schedule, or remove `spec.upgrade.backup`.",
+    isAwaited: true,
+  },
+  UpgradeBackupRunning: { meaning: "A backup is written before the migration to another version.", remedy: "" },
+  UpgradeBackupFailed: {
+    meaning:
+      "The backup before the migration failed. Nothing was migrated, and the pods of the previous version serve.",
+    remedy:
+      "Correct the cause and delete the `MlflowBackup`: the operator creates another one. Or remove `spec.upgrade.backup`, or set the version back.",
+  },
   BackupStalled: {
     meaning: "The current backup of the schedule cannot run.",
     remedy: "Do what the message of the `MlflowBackup` says, or delete it: the next one is created at the next time.",

@@ -53,7 +53,7 @@ export type RolloutRecord = z.infer<typeof rolloutRecord>;
 const upgradeRecord = z
   .strictObject({
     phase: z
-      .enum(["Preflight", "Waiting", "StoppingWriters", "Migrating", "RollingOut"])
+      .enum(["Preflight", "Waiting", "StoppingWriters", "BackingUp", "Migrating", "RollingOut"])
       .meta({ description: "The step in progress." }),
     from: z.string().max(512).meta({ description: "Previous version, or image." }),
     to: z.string().max(512).meta({ description: "New version, or image." }),

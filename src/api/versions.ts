@@ -12,6 +12,8 @@ export interface VersionRow {
    * previous version can serve until they are replaced.
    */
   readonly writersMustStop?: string;
+  /** Whether MLflow asks for a backup before the migration to this version. */
+  readonly backupRequired?: true;
 }
 
 /**
@@ -34,6 +36,7 @@ export const versions = [
     // https://github.com/mlflow/mlflow/releases/tag/v3.17.0; 3.16 then answers POST /v1/traces with 400, which exporters do not repeat.
     writersMustStop:
       "its schema has no column into which 3.16 writes spans, so spans that pods of 3.16 receive are lost",
+    backupRequired: true,
   },
   {
     version: "3.16.1",
@@ -44,13 +47,21 @@ export const versions = [
 
 /** Why all pods must stop before the schema is migrated from one version to another; undefined if they can be replaced one by one. */
 export function writersMustStop(from: string, to: string): string | undefined {
+  return rowsBetween(from, to).find((row) => row.writersMustStop !== undefined)?.writersMustStop;
+}
+
+/** Whether MLflow asks for a backup before the schema is migrated from one version to another. */
+export function backupRequired(from: string, to: string): boolean {
+  return rowsBetween(from, to).some((row) => row.backupRequired === true);
+}
+
+function rowsBetween(from: string, to: string): readonly VersionRow[] {
   const position = (version: string) => {
     const index = supportedVersions.map(String).indexOf(version);
     return index === -1 ? versions.length : index;
   };
   // Newest first: the rows above the former version, from the new version on.
-  const rows: readonly VersionRow[] = versions.slice(position(to), position(from));
-  return rows.find((row) => row.writersMustStop !== undefined)?.writersMustStop;
+  return versions.slice(position(to), position(from));
 }
 
 export type MlflowVersion = (typeof versions)[number]["version"];

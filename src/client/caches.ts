@@ -314,7 +314,8 @@ export class Caches {
   #serverChanged(scope: Scope, change: Change, server: MlflowServer, before: MlflowServer | undefined): void {
     if (server.metadata.generation !== before?.metadata.generation) this.#options.onDefinition?.(false);
     if (this.#listed.has(scope) && change !== "deleted") void this.#open(scope);
-    if (this.#isReady(scope)) this.#options.onServer({ namespace: server.metadata.namespace, name: server.metadata.name });
+    if (this.#isReady(scope))
+      this.#options.onServer({ namespace: server.metadata.namespace, name: server.metadata.name });
     this.#noted(server, before, change === "deleted");
   }
 

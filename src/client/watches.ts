@@ -38,7 +38,12 @@ interface Watched {
   readonly watch: ListWatch;
 }
 
-const ownKinds: ReadonlySet<Kind> = new Set(["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"]);
+const ownKinds: ReadonlySet<Kind> = new Set([
+  "MlflowServer",
+  "MlflowWorkspaceAccess",
+  "MlflowBackup",
+  "MlflowBackupSchedule",
+]);
 
 /** All watches of the operator. Each is retried after failures until `stop`. */
 export class Watches {

@@ -39,12 +39,16 @@ export const objectNames = {
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
   preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
   backupJob: (server: string, hash: string) => `${server}-backup-${hash}`,
+  upgradeBackup: (server: string, hash: string) => `${server}-upgrade-${hash}`,
 } as const;
 
 /** The names of the objects of one server, except those of a migration, of a backup or in a workspace. */
 export type Names = Readonly<
   Record<
-    Exclude<keyof typeof objectNames, "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob">,
+    Exclude<
+      keyof typeof objectNames,
+      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "upgradeBackup"
+    >,
     string
   >
 >;
@@ -122,8 +126,17 @@ export function listenerUrl({ metadata }: MlflowServer): string {
 
 /** Returns the names of the objects in the server's namespace, except Jobs and pods. */
 function ownNames(server: string): ReadonlySet<string> {
-  const { clusterRoleBinding, reviewerBinding, roleBinding, migrationJob, preflightJob, backupJob, client, ...own } =
-    objectNames;
+  const {
+    clusterRoleBinding,
+    reviewerBinding,
+    roleBinding,
+    migrationJob,
+    preflightJob,
+    backupJob,
+    upgradeBackup,
+    client,
+    ...own
+  } = objectNames;
   return new Set(Object.values(own).map((nameOf) => nameOf(server)));
 }
 

@@ -54,6 +54,9 @@ async function write(cluster: Cluster, server: MlflowServer, step: Step): Promis
       // Decided again, since reconciliations of other servers may have started theirs. Its time is that of its start.
       if (step.isAllowed()) await cluster.startUpgrade(step.live, step.marker);
       return undefined;
+    case "create backup":
+      await cluster.createBackup(step.backup);
+      return undefined;
     case "record":
       await cluster.record(server, step.record, step.conditions);
       return undefined;

@@ -19,6 +19,7 @@ import { mostReferenced, referencesSize } from "./oversized.ts";
 import { ownershipOf } from "./ownership.ts";
 import { serverEndpoints } from "./server-endpoints.ts";
 import { tracesEndpoints } from "./traces-endpoints.ts";
+import { upgradeBackupInputs } from "./upgrade-backup.ts";
 import { upgradeMembers } from "./upgrade-members.ts";
 import { silentObjects, type Warnings } from "./warnings.ts";
 
@@ -70,6 +71,7 @@ export async function observe(
     installation,
     isMutatedByAdmission: cluster.isMutatedByAdmission,
     repeatedConflict: cluster.repeatedConflict,
+    upgradeBackup: await upgradeBackupInputs(cluster, server, owned),
     lostSecrets: await lostSecrets(cluster, server, owned),
     workspaces: cluster.workspaces(server),
     granted: cluster.granted({ namespace, name }),

@@ -8,6 +8,7 @@ import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";
 import type { Mesh } from "./mesh.ts";
 import type { UpgradeMember } from "./upgrade.ts";
+import type { UpgradeBackupInputs } from "./upgrade-backup.ts";
 import type { Warnings } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
 
@@ -33,6 +34,8 @@ export interface ObservedState {
   readonly repeatedConflict?: (manifest: Manifest, path: string) => RepeatedConflict | undefined;
   /** Generated Secrets that the server used and that are missing; default: none. */
   readonly lostSecrets?: readonly LostSecret[];
+  /** For the backup before a change of the version; undefined if there is none. */
+  readonly upgradeBackup?: UpgradeBackupInputs | undefined;
   /** The state of the workspaces; undefined until it is known. */
   readonly workspaces?: WorkspaceSummary | undefined;
   /** Objects of this server in workspaces. */

@@ -1,3 +1,4 @@
+import type { NewBackup } from "../api/backup.ts";
 import type { MigrationRecord } from "../api/status.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
@@ -36,6 +37,8 @@ export type Step =
       readonly marker: string;
       readonly isAllowed: () => boolean;
     }
+  /** Creates the backup before a change of the version. */
+  | { readonly do: "create backup"; readonly backup: NewBackup }
   /** Adds the finalizer, until {@link finalize} has deleted objects outside the namespace. */
   | { readonly do: "add finalizer" }
   | { readonly do: "remove finalizer" };
@@ -105,7 +108,8 @@ function heldPlan(wanted: Record<Stage, Manifest[]>, hold: Hold, observed: Obser
     finalizerStep(Object.values(wanted).flat(), observed),
     stage("generated"),
     [...stage("prerequisites"), ...preflightSteps(hold, observed)],
-    stopSteps(hold.stop ?? [], observed),
+    [...stopSteps(hold.stop ?? [], observed), ...startSteps(hold.start ?? [], Object.values(wanted).flat())],
+    hold.createBackup === undefined ? [] : [{ do: "create backup", backup: hold.createBackup } as const],
   ];
   return {
     ...limited(groups, wanted, observed),
@@ -216,6 +220,18 @@ function stopSteps(deployments: readonly Deployment[], { model }: ObservedState)
     const { metadata, ...rest } = withReplicas(live, 0);
     const annotations = { ...metadata.annotations, [annotation.stoppedFor]: model.migration.job };
     return { do: "apply", manifest: { ...rest, metadata: { ...metadata, annotations } }, live };
+  });
+}
+
+/** Starts pods that were stopped for a change, with the template of the previous version. */
+function startSteps(deployments: readonly Deployment[], wanted: readonly Manifest[]): Step[] {
+  return deployments.flatMap((live): Step[] => {
+    const same = wanted.find((each): each is Deployment => each.kind === "Deployment" && isSame(live, each));
+    const { replicas = 1 } = same?.spec ?? {};
+    if (same === undefined || replicas === 0) return [];
+    const { metadata, ...rest } = withReplicas(live, replicas);
+    const { [annotation.stoppedFor]: _, ...annotations } = metadata.annotations ?? {};
+    return [{ do: "apply", manifest: { ...rest, metadata: { ...metadata, annotations } }, live }];
   });
 }
 

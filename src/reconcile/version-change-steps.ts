@@ -1,3 +1,4 @@
+import type { MlflowBackup, NewBackup } from "../api/backup.ts";
 import { writersMustStop } from "../api/versions.ts";
 import { excerpt } from "../kube/excerpt.ts";
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
@@ -11,6 +12,7 @@ import { isFinished, isPreflightJob } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
 import { podsOf } from "./rollout.ts";
+import { missingBackupWarning, stoppedDeployments, upgradeBackup } from "./upgrade-backup.ts";
 import type { VersionChange, VersionProgress } from "./version-change.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
 
@@ -24,6 +26,9 @@ export interface Hold {
   readonly remove?: readonly Job[];
   /** Deployments that are scaled to zero. */
   readonly stop?: readonly Deployment[];
+  /** Deployments that were scaled to zero for the change, and whose pods start again. */
+  readonly start?: readonly Deployment[];
+  readonly createBackup?: NewBackup;
 }
 
 interface StepInput {
@@ -38,12 +43,14 @@ interface StepInput {
 /** Returns why a change does not continue, or undefined if the step is done. */
 type ChangeStep = (input: StepInput) => Hold | undefined;
 
-/** The steps before the migration, in order. They change nothing but pods, so the change can be withdrawn in each. */
+/** The last steps before the migration: a backup of databases to which no pod writes any longer, where writers must stop. */
+const lastSteps: readonly ChangeStep[] = [backupFailure, stopWriters, backup];
+
+/** The steps before them, in order. They change nothing but pods, so the change can be withdrawn in each. */
 const heldSteps: readonly ChangeStep[] = [approval, maintenanceWindow];
 
 /**
- * The next step of a change that is not done. A new step, such as a backup, is a function in one of the lists: each pass repeats all
- * of them, so a step reads from objects whether it is done, and a killed operator continues.
+ * The next step of a change that is not done. A new step is a function in one of the lists: each pass repeats all of them, so a step reads from objects whether it is done, and a killed operator continues.
  */
 export function heldChange(change: VersionChange, observed: ObservedState): Hold | undefined {
   const live = serverDeployment(observed);
@@ -53,9 +60,17 @@ export function heldChange(change: VersionChange, observed: ObservedState): Hold
   // The checks run again when the change may begin: the first time can be days ago.
   const job = preflightJob(observed.model, held === undefined ? "start" : "first");
   const failed = preflight(input, job);
-  if (failed !== undefined) return failed;
-  const hold = held ?? firstHold([stopWriters], input);
-  return hold && { ...hold, progress: { ...hold.progress, preflight: job.metadata.name } };
+  if (failed !== undefined) return withWarning(failed, input);
+  const hold = held ?? firstHold(lastSteps, input);
+  return hold && withWarning({ ...hold, progress: { ...hold.progress, preflight: job.metadata.name } }, input);
+}
+
+/** The hold, with a message if MLflow asks for a backup that the spec does not. */
+function withWarning(hold: Hold, { observed, change }: StepInput): Hold {
+  const warning = missingBackupWarning(observed, change);
+  if (warning === undefined) return hold;
+  const { reason, message } = hold.cause;
+  return { ...hold, cause: { reason, message: `${warning} ${message}` } };
 }
 
 function firstHold(steps: readonly ChangeStep[], input: StepInput): Hold | undefined {
@@ -173,6 +188,57 @@ function stopWriters({ observed, change }: StepInput): Hold | undefined {
     againInSeconds: problem?.againInSeconds,
     stop,
   };
+}
+
+/** Holds the change if its backup failed or cannot start, and starts the pods that were stopped for it. */
+function backupFailure({ observed, change }: StepInput): Hold | undefined {
+  const found = upgradeBackup(observed, change);
+  if (found.state === "blocked") {
+    const { reason, message } = found.cause;
+    return {
+      progress: progressOf(change, "Waiting", "what its backup needs"),
+      state: "stalled",
+      cause: { reason, message: `${message} ${keepsServing(change)}` },
+      start: stoppedDeployments(observed),
+    };
+  }
+  if (found.state !== "failed") return undefined;
+  const text = objectText(found.backup);
+  const { namespace } = observed.server.metadata;
+  const failure = readyOf(found.backup);
+  return {
+    progress: progressOf(change, "BackingUp", `deletion of ${text}, which failed`),
+    state: "stalled",
+    cause: {
+      reason: "UpgradeBackupFailed",
+      message: `${text} before the change from ${namesIn(change)} failed (${failure?.reason}), so nothing is migrated. ${keepsServing(change)} Correct the cause, then let the operator create another one: kubectl delete mlflowbackup -n ${namespace} ${found.backup.metadata.name}. Or remove spec.upgrade.backup, or set the version back. ${failure?.message}`,
+    },
+    start: stoppedDeployments(observed),
+  };
+}
+
+/** Creates the backup, and waits until it is complete. */
+function backup({ observed, change }: StepInput): Hold | undefined {
+  const found = upgradeBackup(observed, change);
+  if (found.state !== "missing" && found.state !== "running") return undefined;
+  const created = found.state === "missing" ? found.create : found.backup;
+  const text = objectText(created);
+  const hold = { progress: progressOf(change, "BackingUp", text), state: "progressing" } as const;
+  const message = `${text} is written before the migration of the change from ${namesIn(change)}.`;
+  const cause = { reason: "UpgradeBackupRunning", message } as const;
+  if (found.state === "missing") return { ...hold, cause, createBackup: found.create };
+  const stalled = found.backup.status?.conditions?.some(({ type, status }) => type === "Stalled" && status === "True");
+  if (stalled !== true) return { ...hold, cause };
+  const problem = readyOf(found.backup);
+  return {
+    ...hold,
+    state: "stalled",
+    cause: { ...cause, message: `${message} It cannot run (${problem?.reason}): ${problem?.message}` },
+  };
+}
+
+function readyOf({ status }: MlflowBackup) {
+  return status?.conditions?.find(({ type }) => type === "Ready");
 }
 
 function isRunning({ status }: Pod): boolean {

@@ -28,8 +28,12 @@ export function locationOf(backup: MlflowBackup): string {
   return `s3://${[s3?.bucket, s3?.prefix, directory].filter((part) => part !== undefined).join("/")}`;
 }
 
-/** Returns the Secrets and ConfigMaps that a backup references. */
-export function backupReferences({ spec: { destination } }: MlflowBackup): Reference[] {
+/** Returns the Secrets and ConfigMaps that a backup, or the backups of a schedule, reference. */
+export function backupReferences({
+  spec: { destination },
+}: {
+  readonly spec: Pick<MlflowBackup["spec"], "destination">;
+}): Reference[] {
   const { s3 } = destination;
   if (s3 === undefined) return [];
   const path = "spec.destination.s3";

@@ -218,7 +218,9 @@ export class Controller {
       const [ofSchedules] = await Promise.allSettled([reconcileSchedules(cluster, key, installation, new Date())]);
       const ofBackups = await reconcileBackups(cluster, key, installation, new Date());
       for (const part of [ofServer, ofSchedules]) if (part.status === "rejected") throw part.reason;
-      return [resultIn(ofServer)?.againInSeconds, resultIn(ofSchedules), ofBackups].filter((seconds) => seconds !== undefined);
+      return [resultIn(ofServer)?.againInSeconds, resultIn(ofSchedules), ofBackups].filter(
+        (seconds) => seconds !== undefined,
+      );
     });
     const againInSeconds = waits.length === 0 ? undefined : Math.min(...waits);
     const seconds = (performance.now() - started) / 1000;

@@ -30,12 +30,17 @@ const inBucket = changed(every, {
   },
 });
 
+const withCaInSecret = changed(inBucket, {
+  "spec.destination.s3.ca": { secretRef: { name: "example-ca", key: "ca.pem" } },
+});
+
 /** Schedules that are accepted. */
 const schedules = ["@daily", "*/15 8-18 * * MON-fri", "0,30 0-23/2 1,15 Jan-mar sun", "59 23 31 12 7", "05 02 * * *"];
 
 export const rightSchedules: Readonly<Record<string, Document>> = {
   every,
   inBucket,
+  withCaInSecret,
   ...Object.fromEntries(schedules.map((schedule) => [schedule, changed(every, { "spec.schedule": schedule })])),
 };
 

@@ -52,6 +52,12 @@ export const fullest: Document = {
       pullPolicy: "Always",
       pullSecrets: [{ name: "registry" }],
     },
+    upgrade: {
+      strategy: "Rolling",
+      approval: "Manual",
+      maintenanceWindow: { days: ["Sat"], startHour: 2, hours: 4 },
+      backup: { scheduleRef: { name: "nightly" } },
+    },
     deletionPolicy: "Delete",
     replicas: 3,
     hibernate: false,

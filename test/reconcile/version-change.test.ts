@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { MlflowBackup } from "../../src/api/backup.ts";
+import type { MlflowBackupSchedule } from "../../src/api/backup-schedule.ts";
 import type { MaintenanceWindow } from "../../src/api/fields/upgrade.ts";
 import type { MlflowServer, MlflowServerStatus } from "../../src/api/server.ts";
 import type { MlflowServerSpec } from "../../src/api/spec.ts";
-import { writersMustStop } from "../../src/api/versions.ts";
+import { backupRequired, writersMustStop } from "../../src/api/versions.ts";
 import { resolve } from "../../src/features/resolve.ts";
+import type { Condition } from "../../src/kube/conditions.ts";
 import type { Deployment, Job, Owned, Pod } from "../../src/kube/manifests.ts";
 import { annotation, label } from "../../src/kube/names.ts";
 import { nextWindow } from "../../src/reconcile/maintenance-window.ts";
@@ -12,6 +15,7 @@ import { outcomeOf } from "../../src/reconcile/outcome.ts";
 import { planOf } from "../../src/reconcile/plan.ts";
 import { failedChecks } from "../../src/reconcile/preflight-checks.ts";
 import { statusOf } from "../../src/reconcile/status.ts";
+import type { UpgradeBackupInputs } from "../../src/reconcile/upgrade-backup.ts";
 import { all, completedJob, inputs, jobOf, pod, postgresql, recordOf, secret, server } from "../support/fixtures.ts";
 
 const spec: Partial<MlflowServerSpec> = { backendStore: { postgresql }, artifactStore: { s3: { bucket: "models" } } };
@@ -24,6 +28,7 @@ class World {
   status: MlflowServerStatus;
   annotations: Record<string, string> = {};
   now = base;
+  backups: UpgradeBackupInputs | undefined;
   spec: Partial<MlflowServerSpec>;
 
   constructor(version = "3.16.1") {
@@ -47,6 +52,7 @@ class World {
     const observed = {
       ...{ server: of, owned: this.owned, unmanaged: [], granted: [], references: wanted.references, now: this.now },
       ...{ model: resolve(wanted), installation: wanted.installation, isMutatedByAdmission: () => false },
+      upgradeBackup: this.backups,
     };
     assert.deepEqual(failedChecks(observed), []);
     const plan = planOf(observed);
@@ -55,6 +61,7 @@ class World {
       if (step.do === "create") this.owned.push(step.manifest);
       if (step.do === "apply")
         this.owned = this.owned.map((each) => (each === step.live ? ready(step.manifest) : each));
+      if (step.do === "create backup" && this.backups) this.backups = withBackup(this.backups, step.backup);
       if (step.do === "record") this.status = { ...this.status, migration: step.record };
       const about = "manifest" in step ? step.manifest : "live" in step ? step.live : undefined;
       const component = about?.metadata.labels?.[label.component];
@@ -93,6 +100,13 @@ class World {
   get phase() {
     return this.status.upgrade?.phase;
   }
+}
+
+function withBackup(inputs: UpgradeBackupInputs, backup: MlflowBackup): UpgradeBackupInputs {
+  return {
+    ...inputs,
+    backups: [...inputs.backups.filter((each) => each.metadata.name !== backup.metadata.name), backup],
+  };
 }
 
 function ready<T extends Owned>(object: T): T {
@@ -203,7 +217,7 @@ describe("a change of the version", () => {
     assert.deepEqual([writes, outcome.state, outcome.cause.reason], [[], "stalled", "UnsupportedImage"]);
     assert.equal(
       outcome.cause.message,
-      "Preflight of the change from MLflow 3.16.1 to 3.17.2: The MLflow image contains MLflow 3.16.1. The pods of MLflow 3.16.1 keep serving.",
+      "MLflow 3.17.2 requires a restorable backup before its migration, and spec.upgrade.backup is not set, so the operator writes none. Preflight of the change from MLflow 3.16.1 to 3.17.2: The MLflow image contains MLflow 3.16.1. The pods of MLflow 3.16.1 keep serving.",
     );
     const { conditions = [] } = world.status;
     assert.equal(conditions.find(({ type }) => type === "Available")?.status, "True");
@@ -312,6 +326,171 @@ describe("a change of the version", () => {
       );
       assert.deepEqual(world.pass().writes, []);
     }
+  });
+});
+
+describe("the backup before a change of the version", () => {
+  const destination = { persistentVolumeClaim: { claimName: "backups" } };
+  const metadata = { name: "nightly", namespace: "team-a" };
+  const schedule: MlflowBackupSchedule = {
+    ...{ apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowBackupSchedule", metadata },
+    spec: { serverRef: { name: "demo" }, schedule: "0 2 * * *", destination },
+  };
+  const settings = { upgrade: { backup: { scheduleRef: { name: "nightly" } } } };
+  const inputsOf = (more: Partial<UpgradeBackupInputs> = {}) => ({ schedule, backups: [], missing: [], ...more });
+
+  /** A change after its preflight. */
+  function checked(
+    more: Partial<UpgradeBackupInputs> = {},
+    spec: Partial<MlflowServerSpec> = settings,
+    from?: string,
+  ): World {
+    const world = changed(spec, from);
+    world.backups = inputsOf(more);
+    world.pass();
+    world.complete("preflight");
+    return world;
+  }
+
+  /** Sets the phase of the backup. */
+  function reached(world: World, phase: "Running" | "Completed" | "Failed", reason = "DatabaseFull"): MlflowBackup {
+    const [backup] = world.backups?.backups ?? [];
+    assert.ok(backup !== undefined);
+    const conditions: Condition[] = [
+      {
+        ...{ type: "Ready", status: "False", reason, message: "No space." },
+        observedGeneration: 1,
+        lastTransitionTime: "",
+      } as const,
+    ];
+    const changedBackup = { ...backup, status: { phase, conditions } };
+    world.backups = withBackup(world.backups ?? inputsOf(), changedBackup);
+    return changedBackup;
+  }
+
+  test("is written when no pod writes any longer, and the migration follows", () => {
+    const world = checked();
+    assert.deepEqual([world.pass().writes, world.phase], [["apply Deployment"], "StoppingWriters"]);
+    world.endPods();
+    const { writes, outcome } = world.pass();
+    assert.deepEqual(
+      [writes, world.phase, outcome.cause.reason],
+      [["create backup"], "BackingUp", "UpgradeBackupRunning"],
+    );
+    const [backup] = world.backups?.backups ?? [];
+    assert.deepEqual(backup?.spec, { serverRef: { name: "demo" }, destination });
+    assert.match(backup?.metadata.name ?? "", /^demo-upgrade-[0-9a-f]{10}$/);
+    assert.equal(world.status.upgrade?.waitingFor, `MlflowBackup/${backup?.metadata.name}`);
+    assert.deepEqual(world.pass().writes, []);
+    reached(world, "Running");
+    assert.deepEqual(world.pass().writes, []);
+    reached(world, "Completed");
+    assert.ok(world.pass().writes.includes("create Job migration"));
+    // From now on it does not matter whether the backup exists.
+    world.backups = inputsOf();
+    world.complete("migration");
+    for (let count = 0; count < 4; count += 1) world.pass();
+    assert.deepEqual([world.status.upgrade, world.status.version], [undefined, "3.17.2"]);
+  });
+
+  test("is written while the pods serve, where they need not stop", () => {
+    const world = checked({}, settings, "3.17.1");
+    assert.deepEqual([world.pass().writes, world.deployment().spec.replicas], [["create backup"], 1]);
+    reached(world, "Completed");
+    assert.ok(world.pass().writes.includes("create Job migration"));
+  });
+
+  test("starts the pods again if it fails, and is written again when the failed one is deleted", () => {
+    const world = checked();
+    world.pass();
+    world.endPods();
+    world.pass();
+    const { name } = reached(world, "Failed").metadata;
+    const { writes, outcome } = world.pass();
+    assert.deepEqual(writes, ["apply Deployment"]);
+    const { spec: of, metadata: meta } = world.deployment();
+    assert.deepEqual([of.replicas, meta.annotations?.[annotation.stoppedFor]], [1, undefined]);
+    assert.equal(of.template.metadata?.labels?.[label.version], "3.16.1");
+    assert.deepEqual(
+      [outcome.state, outcome.cause.reason, world.phase],
+      ["stalled", "UpgradeBackupFailed", "BackingUp"],
+    );
+    assert.match(
+      outcome.cause.message,
+      new RegExp(`^MlflowBackup/${name} .* failed \\(DatabaseFull\\).* keep serving\\. `),
+    );
+    assert.match(outcome.cause.message, new RegExp(`kubectl delete mlflowbackup -n team-a ${name}\\.`));
+    world.owned.push(serverPod());
+    assert.deepEqual(world.pass().writes, [], "it waits without a call");
+    world.backups = inputsOf();
+    assert.deepEqual([world.pass().writes, world.phase], [["apply Deployment"], "StoppingWriters"]);
+    world.endPods();
+    assert.deepEqual(world.pass().writes, ["create backup"]);
+  });
+
+  test("keeps the pods if its schedule or a Secret does not exist", () => {
+    const missing = [{ reason: "SecretNotFound", message: "Secret s3 does not exist." }] as const;
+    for (const [more, reason] of [
+      [{ schedule: undefined }, "BackupScheduleNotFound"],
+      [{ missing }, "SecretNotFound"],
+    ] as const) {
+      const world = checked(more);
+      const { writes, outcome } = world.pass();
+      assert.deepEqual([writes, outcome.cause.reason, world.phase], [[], reason, "Waiting"]);
+      assert.match(outcome.cause.message, /The pods of MLflow 3\.16\.1 keep serving\.$/);
+      assert.equal(world.deployment().spec.replicas, 1);
+      world.backups = inputsOf();
+      world.pass();
+      assert.equal(world.phase, "StoppingWriters");
+    }
+  });
+
+  test("can be left out after a failure, and the change can be withdrawn", () => {
+    for (const change of [{ upgrade: {} }, { version: "3.16.1" }]) {
+      const world = checked();
+      world.pass();
+      world.endPods();
+      world.pass();
+      reached(world, "Failed");
+      world.pass();
+      world.spec = { ...world.spec, ...change };
+      for (let count = 0; count < 8; count += 1) {
+        world.pass();
+        for (const component of ["preflight", "migration"])
+          if (world.owned.some((each) => each.metadata.labels?.[label.component] === component))
+            world.complete(component);
+        if (world.deployment().spec.replicas === 0) world.endPods();
+      }
+      assert.deepEqual([world.status.upgrade, world.status.version], [undefined, world.spec.version]);
+    }
+  });
+
+  test("has another name for each change, also for the same one after a restoration", () => {
+    const names = [undefined, "later"].map((attempt) => {
+      const world = new World();
+      const { migration } = world.status;
+      if (attempt !== undefined && migration) world.status = { ...world.status, migration: { ...migration, attempt } };
+      world.spec = { ...world.spec, ...settings, version: "3.17.2" };
+      world.backups = inputsOf();
+      world.pass();
+      world.complete("preflight");
+      world.pass();
+      world.endPods();
+      world.pass();
+      return world.backups?.backups[0]?.metadata.name;
+    });
+    assert.notEqual(names[0], names[1]);
+  });
+
+  test("is asked for where MLflow requires one and the spec does not", () => {
+    const text = "requires a restorable backup before its migration, and spec.upgrade.backup is not set";
+    const world = changed();
+    assert.ok(world.pass().outcome.cause.message.includes(text));
+    world.complete("preflight");
+    assert.ok(world.pass().outcome.cause.message.includes(text));
+    const other = changed({}, "3.17.0");
+    assert.ok(!other.pass().outcome.cause.message.includes(text));
+    assert.deepEqual([backupRequired("3.16.1", "3.17.2"), backupRequired("3.17.0", "3.17.2")], [true, false]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { objectName } from "./text.ts";
 
 const maintenanceWindow = z
   .strictObject({
@@ -32,6 +33,17 @@ export const upgrade = z
       })
       .optional(),
     maintenanceWindow: maintenanceWindow.optional(),
+    backup: z
+      .strictObject({
+        scheduleRef: z
+          .strictObject({ name: objectName("Name.") })
+          .meta({ description: "MlflowBackupSchedule whose destination is used. Example: {name: nightly}." }),
+      })
+      .meta({
+        description:
+          "Backup before the migration of another version; if it fails, the change waits. Default: none. Example: {scheduleRef: {name: nightly}}.",
+      })
+      .optional(),
   })
   .meta({ description: "Changes of the version or the image. Example: {approval: Manual}." });
 

@@ -1,12 +1,12 @@
-import type { MlflowBackup } from "../../api/backup.ts";
 import type { Reference } from "../../features/common/reference.ts";
+import type { NamespacedMeta } from "../../kube/object.ts";
 import type { Cause } from "../cause.ts";
 import type { Cluster } from "../cluster.ts";
 
 /** The causes because of which a pod of a backup could not be created: a Secret or ConfigMap, or a key of it, is missing. */
 export async function missingReferences(
   cluster: Pick<Cluster, "secret" | "configMap">,
-  { metadata: { namespace } }: MlflowBackup,
+  { metadata: { namespace } }: { readonly metadata: NamespacedMeta },
   references: readonly Reference[],
 ): Promise<Cause[]> {
   const causes: Cause[] = [];

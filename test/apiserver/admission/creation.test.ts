@@ -95,7 +95,7 @@ describe("the creation of an MlflowServer, by the API server and offline", () =>
       ...smuggled(Object.values(rightDocuments), resourceSchema()),
       ...smuggled(Object.values(rightAccesses), workspaceAccessSchema()),
       ...smuggled(Object.values(rightBackups), backupSchema()),
-      ...smuggled(Object.values(rightSchedules).slice(0, 2), backupScheduleSchema()),
+      ...smuggled(Object.values(rightSchedules).slice(0, 3), backupScheduleSchema()),
     ]) {
       const problems = await refusedByBoth(cluster, document);
       assert.ok(

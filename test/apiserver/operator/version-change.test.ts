@@ -42,7 +42,7 @@ describe("a change of the version", { skip: onK3s(), concurrency: 3 }, () => {
     const stalled = await stage.stalled("UnsupportedImage");
     assert.match(
       condition(stalled, "Stalled").message,
-      /^Preflight of the change from MLflow 3.16.1 to 3.17.2: .* keep serving\.$/,
+      / Preflight of the change from MLflow 3.16.1 to 3.17.2: .* keep serving\.$/,
     );
     assert.deepEqual(
       ["Available", "DatabaseReady"].map((type) => condition(stalled, type).status),
@@ -79,6 +79,54 @@ describe("a change of the version", { skip: onK3s(), concurrency: 3 }, () => {
     });
     const [deployment] = await stage.objects.list("Deployment");
     assert.equal(deployment?.metadata.annotations?.[annotation.stoppedFor], undefined);
+  });
+});
+
+describe("the backup before a change of the version", { skip: onK3s() }, () => {
+  before(async () => void (await sharedControlPlane()));
+
+  test("is written while no pod runs; if it fails, the pods of the previous version start again", async (context) => {
+    const stage = await olderServer(context);
+    const destination = { persistentVolumeClaim: { claimName: "backups" } };
+    const spec = { serverRef: { name: "mlflow" }, schedule: "0 0 1 1 *", destination };
+    const full = JSON.stringify({ reason: "BackupDestinationFull", message: "The volume has no space left." });
+    stage.kubelet.decide(only("backup", { does: "fails", exitCode: 1, message: full }));
+    const backup = { scheduleRef: { name: "nightly" } };
+    await stage.apply(server("mlflow", onPostgresql, { "spec.upgrade": { backup } }));
+    await stage.stalled("BackupScheduleNotFound");
+    assert.equal((await serverPods(stage)).length, 1);
+    await stage.objects.create("MlflowBackupSchedule", { metadata: { name: "nightly" }, spec });
+    const failed = await stage.stalled("UpgradeBackupFailed");
+    assert.match(condition(failed, "Stalled").message, /failed \(BackupDestinationFull\).* keep serving\. /);
+    await eventually(async () => {
+      const { status } = await stage.objects.the("MlflowServer", "mlflow");
+      assert.deepEqual([status?.version, status?.readyReplicas], ["3.16.1", 1]);
+    });
+    const since = await stage.quiet();
+    await steadily(async () => assert.deepEqual(await stage.writes(since), []), 1);
+    stage.kubelet.decide(only("backup", { does: "runs" }));
+    const [first] = await stage.objects.list("MlflowBackup");
+    assert.deepEqual(first?.spec, { serverRef: { name: "mlflow" }, destination });
+    await stage.objects.remove("MlflowBackup", first?.metadata.name ?? "");
+    await eventually(async () => {
+      const [second] = await stage.objects.list("MlflowBackup");
+      assert.equal(second?.status?.phase, "Running");
+    });
+    assert.equal((await reported(stage))?.phase, "BackingUp");
+    assert.deepEqual(await serverPods(stage), [], "a pod writes while the backup is written");
+    const jobs = await stage.objects.list("Job");
+    const job = jobs.find(({ metadata }) => metadata.labels?.[label.component] === "backup");
+    const env = job?.spec.template.spec?.containers[0]?.env ?? [];
+    assert.equal(env.find(({ name }) => name === "BACKUP_MLFLOW_VERSION")?.value, "3.16.1");
+    assert.ok(
+      !jobs.some(
+        ({ metadata }) =>
+          metadata.labels?.[label.version] === "3.17.2" && metadata.labels?.[label.component] === "migration",
+      ),
+    );
+    const result = `${JSON.stringify({ size: 1, mlflowVersion: "3.16.1", schemaRevision: "a" })}\n`;
+    stage.kubelet.decide(only("backup", { does: "succeeds", message: result }));
+    assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
   });
 });
 

@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import type { MlflowBackup, NewBackup } from "../api/backup.ts";
+import type { MlflowBackupSchedule } from "../api/backup-schedule.ts";
+import { apiVersion, type MlflowServer } from "../api/server.ts";
+import { backupRequired } from "../api/versions.ts";
+import type { Deployment, Owned } from "../kube/manifests.ts";
+import { annotation, label, manager } from "../kube/names.ts";
+import { objectText } from "../kube/object.ts";
+import { objectNames } from "../model/names.ts";
+import { backupReferences } from "../resources/backup-destination.ts";
+import { missingReferences } from "./backup/missing-references.ts";
+import { type Cause, combined } from "./cause.ts";
+import type { Cluster } from "./cluster.ts";
+import type { ObservedState } from "./observed-state.ts";
+import { ownershipOf } from "./ownership.ts";
+import type { VersionChange } from "./version-change.ts";
+
+/** What the backup before a change of the version depends on; read only for a spec that asks for it, while its version is not that of the pods. */
+export interface UpgradeBackupInputs {
+  /** Undefined if it does not exist, or belongs to another server. */
+  readonly schedule: MlflowBackupSchedule | undefined;
+  readonly backups: readonly MlflowBackup[];
+  /** Why a backup of the schedule could not start. */
+  readonly missing: readonly Cause[];
+}
+
+/** Reads the inputs from the cluster. */
+export async function upgradeBackupInputs(
+  cluster: Pick<Cluster, "backups" | "backupSchedules" | "secret" | "configMap">,
+  { metadata: { namespace, name }, spec }: MlflowServer,
+  owned: readonly Owned[],
+): Promise<UpgradeBackupInputs | undefined> {
+  const deployment = owned.find(
+    (each) => each.kind === "Deployment" && each.metadata.name === objectNames.deployment(name),
+  );
+  const version = deployment?.kind === "Deployment" && deployment.spec.template.metadata?.labels?.[label.version];
+  if (spec.upgrade?.backup === undefined || version === spec.version) return undefined;
+  const { scheduleRef } = spec.upgrade.backup;
+  const key = { namespace, name };
+  const schedule = cluster.backupSchedules(key).find(({ metadata }) => metadata.name === scheduleRef.name);
+  const references = schedule === undefined ? [] : backupReferences(schedule);
+  const missing = schedule === undefined ? [] : await missingReferences(cluster, schedule, references);
+  return { schedule, backups: cluster.backups(key), missing };
+}
+
+/** The state of the backup before the migration of a change. */
+export type UpgradeBackup =
+  | { readonly state: "none" | "completed" }
+  | { readonly state: "blocked"; readonly cause: Cause }
+  | { readonly state: "missing"; readonly create: NewBackup }
+  | { readonly state: "running" | "failed"; readonly backup: MlflowBackup };
+
+/**
+ * Returns the state of the backup. Its name depends on the migration before the change and on that of the change, so each change has its own,
+ * also if the same change is made again after a restoration.
+ */
+export function upgradeBackup(observed: ObservedState, { fromVersion, toVersion }: VersionChange): UpgradeBackup {
+  const { server, model, upgradeBackup: inputs } = observed;
+  const { backup: settings } = server.spec.upgrade ?? {};
+  const migrates = model.migration.mode === "upgrade" && fromVersion !== toVersion;
+  if (settings === undefined || inputs === undefined || !migrates) return { state: "none" };
+  const { job, attempt } = server.status?.migration ?? {};
+  const hash = createHash("sha256")
+    .update(JSON.stringify([model.migration.job, job, attempt]))
+    .digest("hex");
+  const name = objectNames.upgradeBackup(server.metadata.name, hash.slice(0, 10));
+  const backup = inputs.backups.find(({ metadata }) => metadata.name === name);
+  if (backup?.status?.phase === "Completed") return { state: "completed" };
+  if (backup?.status?.phase === "Failed") return { state: "failed", backup };
+  if (backup !== undefined) return { state: "running", backup };
+  const { schedule, missing } = inputs;
+  if (schedule === undefined) {
+    const message = `spec.upgrade.backup names MlflowBackupSchedule/${settings.scheduleRef.name}, which does not exist or is of another server, so no backup can be written. Create it, or remove spec.upgrade.backup.`;
+    return { state: "blocked", cause: { reason: "BackupScheduleNotFound", message } };
+  }
+  const [first, ...others] = missing;
+  if (first !== undefined) {
+    const { reason, message } = combined([first, ...others]);
+    return { state: "blocked", cause: { reason, message: `${objectText(schedule)}: ${message}` } };
+  }
+  const { namespace } = server.metadata;
+  return {
+    state: "missing",
+    create: {
+      apiVersion,
+      kind: "MlflowBackup",
+      metadata: { name, namespace, labels: { [label.managedBy]: manager } },
+      spec: { serverRef: { name: server.metadata.name }, destination: schedule.spec.destination },
+    },
+  };
+}
+
+/** What to do if MLflow asks for a backup before the migration of this change and the spec does not; undefined otherwise. */
+export function missingBackupWarning({ model, server }: ObservedState, change: VersionChange): string | undefined {
+  if (model.migration.mode !== "upgrade" || server.spec.upgrade?.backup !== undefined) return undefined;
+  if (!backupRequired(change.fromVersion, change.toVersion)) return undefined;
+  return `MLflow ${change.toVersion} requires a restorable backup before its migration, and spec.upgrade.backup is not set, so the operator writes none.`;
+}
+
+/** The Deployments that were stopped for this change. */
+export function stoppedDeployments({ owned, server, model }: ObservedState): Deployment[] {
+  return owned.filter(
+    (each): each is Deployment =>
+      each.kind === "Deployment" &&
+      each.spec.replicas === 0 &&
+      each.metadata.annotations?.[annotation.stoppedFor] === model.migration.job &&
+      ownershipOf(each, server) === "owned",
+  );
+}
