@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backup import BUCKET_REMEDIES, CHUNK, MANIFEST, File, bucket_client
+from backup import BUCKET_REMEDIES, CHUNK, File, bucket_client
+from backup_retention import MANIFEST
 from check_artifacts import classify
 from mlflow_outcome import Failure, log
 
