@@ -50,6 +50,7 @@ export default withMermaid(
             ["Operations", "operations"],
             ["Monitoring", "monitoring"],
             ["Backup", "backup"],
+            ["Rotation", "rotation"],
             ["Troubleshooting", "troubleshooting"],
             ["Security", "security"],
             ["Migrating from Helm charts", "migrating-from-helm"],

@@ -123,7 +123,7 @@ export const reservedVariables: Readonly<Record<string, ReservedVariable>> = {
   MLFLOW_AUTH_ADMIN_PASSWORD: disabled("use authentication.basic.adminCredentialsSecretRef"),
   MLFLOW_FLASK_SERVER_SECRET_KEY: { instead: "use server.sessionSecretRef" },
   MLFLOW_CRYPTO_KEK_PASSPHRASE: { instead: "use server.sessionSecretRef" },
-  MLFLOW_CRYPTO_KEK_VERSION: fixed("1", "the passphrase of server.sessionSecretRef is its only version"),
+  MLFLOW_CRYPTO_KEK_VERSION: fixed("1", "use the key kek-version of server.sessionSecretRef"),
   MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY: { instead: "use server.sessionSecretRef" },
   MLFLOW_LOGGING_LEVEL: { instead: "use server.logLevel" },
   MLFLOW_DISABLE_TELEMETRY: fixed("true", "a server sends no telemetry"),

@@ -18,6 +18,7 @@ export type EventAction =
   | "Pause"
   | "Upgrade"
   | "Probe"
+  | "Rotate"
   | "Grant"
   | "BackUp";
 
@@ -143,6 +144,25 @@ export const eventReasons = {
     type: "Normal",
     action: "Upgrade",
     meaning: "All pods have the new version or image, and are ready.",
+  },
+  RotationStarted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Rotate",
+    meaning: "The rotation of a key or password has begun.",
+  },
+  RotationCompleted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Rotate",
+    meaning: "The previous key or password is no longer valid. A password can be valid for `passwordCacheTTL` longer.",
+  },
+  RotationHeld: {
+    kind: "MlflowServer",
+    type: "Warning",
+    action: "Rotate",
+    meaning:
+      "A rotation does not begin or does not continue. The note begins with the reason of the condition `RotationPending`.",
   },
   Granted: {
     kind: "MlflowWorkspaceAccess",

@@ -138,6 +138,10 @@ export const reasons = {
     meaning: "MLflow rejects the password of the administrator.",
     remedy: "Choose one of 12 characters or more.",
   },
+  RotationFailed: {
+    meaning: "The Job of a rotation failed for an unknown reason. The previous key or password stays valid.",
+    remedy: "Read the log of the Job. It is retried.",
+  },
   DowngradeRejected: {
     meaning: "The version is older than the one that last migrated the database. Running pods are not changed.",
     remedy:

@@ -66,6 +66,22 @@ const upgradeRecord = z
 /** The change of the version or the image that is in progress. */
 export type UpgradeRecord = z.infer<typeof upgradeRecord>;
 
+const rotationRecord = z
+  .strictObject({
+    name: z
+      .enum(["session", "cookie", "encryption-key", "webhook-key", "admin-password", "references"])
+      .meta({ description: "The credential; references: Secrets and ConfigMaps of the spec." }),
+    phase: z.enum(["Preparing", "Switching", "Renewing", "Removing", "Completed"]).meta({ description: "The step." }),
+    request: z.string().max(63).meta({ description: "Token of the annotation." }).exactOptional(),
+    startedAt: z.string().meta({ description: "Start.", format: "date-time" }).exactOptional(),
+    completedAt: z.string().meta({ description: "End.", format: "date-time" }).exactOptional(),
+    content: z.string().max(64).meta({ description: "Keyed hash of what it is compared with." }).exactOptional(),
+  })
+  .meta({ description: "The last rotation of a credential." });
+
+/** The last rotation of a credential. */
+export type RotationRecord = z.infer<typeof rotationRecord>;
+
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
 const time = (description: string) => z.string().meta({ description, format: "date-time" });
@@ -138,7 +154,7 @@ export const mlflowServerStatus = z
       .exactOptional(),
     adminCredentialsSecretRef: z
       .strictObject({ name: z.string().max(253).meta({ description: "Name of the Secret." }) })
-      .meta({ description: "The Secret with the name and the first password of the administrator." })
+      .meta({ description: "The Secret with the name and password of the administrator." })
       .exactOptional(),
     replicas: count("Number of pods.").exactOptional(),
     readyReplicas: count("Number of ready pods.").exactOptional(),
@@ -148,6 +164,15 @@ export const mlflowServerStatus = z
         total: count("Number of namespaces that are workspaces of the server or are named in one of its grants."),
       })
       .meta({ description: "Number of namespaces that are workspaces." })
+      .exactOptional(),
+    rotations: z
+      .array(rotationRecord)
+      .max(8)
+      .meta({
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        description: "The last rotation of each credential.",
+      })
       .exactOptional(),
     garbageCollection: z
       .strictObject({

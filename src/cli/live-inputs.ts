@@ -11,6 +11,7 @@ import { type RouteKind, routeKinds } from "../model/exposure.ts";
 import type { Inputs, Installation, References } from "../model/inputs.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
 import { workspacesOf } from "../model/workspaces.ts";
+import { optionalKeys } from "../reconcile/session-keys.ts";
 import { placeholderInputs } from "./placeholders.ts";
 
 /** The inputs of the builders from a cluster, and what could not be read. */
@@ -59,6 +60,7 @@ export async function liveInputs(
       flaskSecretKey: stored(session, dataKeys.flaskSecretKey, placeholders.session.flaskSecretKey),
       kekPassphrase: stored(session, dataKeys.kekPassphrase, placeholders.session.kekPassphrase),
       webhookKey: stored(session, dataKeys.webhookKey, placeholders.session.webhookKey),
+      ...optionalKeys(session?.data),
       ...(decoded(session?.data, dataKeys.cookieSecret) === undefined && cookieSecret === undefined
         ? {}
         : { cookieSecret: stored(session, dataKeys.cookieSecret, cookieSecret ?? "") }),

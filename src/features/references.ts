@@ -20,6 +20,15 @@ export function referencesOf(spec: MlflowServerSpec): Reference[] {
   ];
 }
 
+/** Keys that the Secret of a user has only during and after a rotation. */
+const rotationKeys = [
+  dataKeys.kekVersion,
+  dataKeys.acceptedFlaskSecretKey,
+  dataKeys.acceptedKekPassphrase,
+  dataKeys.acceptedKekVersion,
+  dataKeys.acceptedWebhookKey,
+];
+
 function serverReferences(settings: MlflowServerSpec["server"]): Reference[] {
   const own = settings?.sessionSecretRef;
   const keys = [dataKeys.flaskSecretKey, dataKeys.kekPassphrase, dataKeys.webhookKey];
@@ -51,6 +60,7 @@ function serverReferences(settings: MlflowServerSpec["server"]): Reference[] {
         ]
       : []),
     ...(own ? [secretReference(own.name, keys, "spec.server.sessionSecretRef")] : []),
+    ...(own ? [secretReference(own.name, rotationKeys, "spec.server.sessionSecretRef", true)] : []),
     ...variables,
     ...sources,
   ];

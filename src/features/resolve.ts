@@ -48,7 +48,7 @@ export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): Serv
   const authentication = method.pod(base, database);
   const databases = [database, ...(authentication.users?.isSeparate ? [authentication.users.database] : [])];
   const issuers = method.issuers(installation);
-  const keyedHash = (text: string) => keyedHashOf(inputs.session.flaskSecretKey, text);
+  const keyedHash = (text: string) => keyedHashOf(inputs.session.hashKey ?? inputs.session.flaskSecretKey, text);
   const content = contentOf(inputs, method.sessionKeys.includes(dataKeys.cookieSecret));
   const inputsHash = keyedHash(JSON.stringify(readAtStart(content, storeValues, authentication)));
   const restart = server.metadata.annotations?.[annotation.restart];
@@ -76,6 +76,9 @@ export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): Serv
     ],
     migration: migrationIdentity(base, { database, artifacts, authentication, keyedHash }),
     content,
+    referencesHash: hasReferences(references)
+      ? keyedHash(JSON.stringify([content.secrets, content.configMaps]))
+      : undefined,
     inputsHash,
     podAnnotations: {
       ...base.pod.annotations,
@@ -84,6 +87,10 @@ export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): Serv
     },
     keyedHash,
   };
+}
+
+function hasReferences({ secrets, configMaps }: References): boolean {
+  return secrets.size + configMaps.size > 0;
 }
 
 function storeValuesOf(database: Database, references: References): Readonly<Record<string, string>> | undefined {
@@ -154,7 +161,8 @@ function readAtStart(
 }
 
 /** Returns digests of the referenced content that pods read when they start, and the generated keys. */
-function contentOf({ references, server, session: { cookieSecret, ...session } }: Inputs, hasCookieSecret: boolean) {
+function contentOf({ references, server, session: allKeys }: Inputs, hasCookieSecret: boolean) {
+  const { cookieSecret, rotations: _, hashKey: __, ...session } = allKeys;
   const wanted = referencesOf(server.spec).filter(({ kind }) => kind === "Secret");
   // Secrets of which every key is read again at run time.
   const once = new Set(wanted.filter(({ isReread }) => isReread !== true).map(({ name }) => name));

@@ -32,6 +32,8 @@ export interface ServerModel extends ServerBase {
   readonly migration: MigrationIdentity;
   /** Digests of the referenced content, and the generated keys. */
   readonly content: object;
+  /** A keyed hash of the referenced content among it; undefined without references. */
+  readonly referencesHash: string | undefined;
   /** A keyed hash of everything that pods read when they start. */
   readonly inputsHash: string;
   /** The annotations of the pods of a Deployment: a change of any replaces them. */

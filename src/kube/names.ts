@@ -20,7 +20,7 @@ export const label = {
   clientOf: `${group}/client-of`,
   /** On a Namespace, set by its administrators: the namespace whose servers can use it as a workspace. */
   workspaceOf: `${group}/workspace-of`,
-  /** The component of a pod: `server`, `migration`, `preflight`, `traces`, `garbage-collection` or `backup`. */
+  /** The component of a pod: `server`, `migration`, `preflight`, `traces`, `garbage-collection`, `backup` or `rotation`. */
   component: "app.kubernetes.io/component",
   /** On an MlflowBackup: the MlflowBackupSchedule that it was created for. */
   backupSchedule: `${group}/backup-schedule`,
@@ -39,6 +39,10 @@ export const annotation = {
   paused: `${group}/paused`,
   /** On an MlflowServer, by an administrator, and on its pod templates: a new value replaces the pods. */
   restart: `${group}/restart`,
+  /** On an MlflowServer, by an administrator: credentials and keys that are rotated, each with a token that is new for each rotation. */
+  rotate: `${group}/rotate`,
+  /** On a generated Secret: the last rotation of each of its values (`model/rotation.ts`). */
+  rotations: `${group}/rotations`,
   /** On an MlflowServer, by an administrator: the version, or the image, to which the server may be changed. */
   approveUpgrade: `${group}/approve-upgrade`,
   /** On an MlflowServer, by an administrator: names of generated Secrets that are lost and may be generated again. */

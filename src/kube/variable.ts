@@ -14,3 +14,8 @@ export function literal(name: string, value: string): V1EnvVar {
 export function fromSecret(name: string, secretName: string, key: string): V1EnvVar {
   return { name, valueFrom: { secretKeyRef: { name: secretName, key } } };
 }
+
+/** The same, without a variable while the Secret does not have the key. */
+export function ifInSecret(name: string, secretName: string, key: string): V1EnvVar {
+  return { name, valueFrom: { secretKeyRef: { name: secretName, key, optional: true } } };
+}

@@ -4,6 +4,7 @@ import type { ConfigMap, Secret } from "../kube/manifests.ts";
 import type { ContentSummary } from "./content.ts";
 import type { RouteKind } from "./exposure.ts";
 import type { MeshStep } from "./mesh.ts";
+import type { Rotations } from "./rotation.ts";
 
 /** Settings of the operator, the same for all servers. */
 export interface Installation {
@@ -49,12 +50,30 @@ export interface SessionKeys {
   readonly webhookKey: string;
   /** Encrypts and signs the proxy's sessions (32 letters and digits); undefined if the server never had a proxy. */
   readonly cookieSecret?: string;
+  /** The version of `kekPassphrase`, of which the key is derived, too; undefined for 1. */
+  readonly kekVersion?: string;
+  /** The key of hashes in annotations, names and the status, which is never rotated; undefined for `flaskSecretKey`. */
+  readonly hashKey?: string;
+  /** Keys that pods accept during a rotation, but do not use: the next or the previous ones. */
+  readonly accepted?: AcceptedKeys;
+  readonly rotations?: Rotations;
+}
+
+/** The keys that pods accept besides the current ones. */
+export interface AcceptedKeys {
+  readonly flaskSecretKey?: string;
+  readonly kekPassphrase?: string;
+  readonly kekVersion?: string;
+  readonly webhookKey?: string;
 }
 
 /** User name and password of the first administrator. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
+  /** The password of a rotation, until MLflow has it. */
+  readonly nextPassword?: string;
+  readonly rotations?: Rotations;
 }
 
 /**

@@ -6,7 +6,15 @@ import type { ObjectMeta } from "../kube/object.ts";
 export type Owner = Pick<MlflowServer, "metadata">;
 
 /** The component of a server that an object belongs to. */
-export type Component = "server" | "migration" | "preflight" | "waypoint" | "traces" | "garbage-collection" | "backup";
+export type Component =
+  | "server"
+  | "migration"
+  | "preflight"
+  | "waypoint"
+  | "traces"
+  | "garbage-collection"
+  | "backup"
+  | "rotation";
 
 /**
  * Returns the labels of all managed objects. They do not include `app.kubernetes.io/instance`: Argo CD treats objects with this

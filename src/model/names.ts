@@ -40,14 +40,15 @@ export const objectNames = {
   preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
   backupJob: (server: string, hash: string) => `${server}-backup-${hash}`,
   upgradeBackup: (server: string, hash: string) => `${server}-upgrade-${hash}`,
+  rotationJob: (server: string, hash: string) => `${server}-rotate-${hash}`,
 } as const;
 
-/** The names of the objects of one server, except those of a migration, of a backup or in a workspace. */
+/** The names of the objects of one server, except Jobs and those in a workspace. */
 export type Names = Readonly<
   Record<
     Exclude<
       keyof typeof objectNames,
-      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "upgradeBackup"
+      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "upgradeBackup" | "rotationJob"
     >,
     string
   >
@@ -91,6 +92,13 @@ export const dataKeys = {
   kekPassphrase: "kek-passphrase",
   webhookKey: "webhook-key",
   cookieSecret: "cookie-secret",
+  kekVersion: "kek-version",
+  hashKey: "hash-key",
+  acceptedFlaskSecretKey: "accepted-flask-secret-key",
+  acceptedKekPassphrase: "accepted-kek-passphrase",
+  acceptedKekVersion: "accepted-kek-version",
+  acceptedWebhookKey: "accepted-webhook-key",
+  nextPassword: "next-password",
   backendStoreUri: "backend-store-uri",
   readReplicaUri: "read-replica-uri",
   basicAuthIni: "basic_auth.ini",
@@ -134,6 +142,7 @@ function ownNames(server: string): ReadonlySet<string> {
     preflightJob,
     backupJob,
     upgradeBackup,
+    rotationJob,
     client,
     ...own
   } = objectNames;
@@ -149,8 +158,8 @@ export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, 
     case "Pod":
       return true;
     case "Job":
-      return [objectNames.migrationJob, objectNames.preflightJob, objectNames.backupJob].some((nameOf) =>
-        name.startsWith(nameOf(server, "")),
+      return [objectNames.migrationJob, objectNames.preflightJob, objectNames.backupJob, objectNames.rotationJob].some(
+        (nameOf) => name.startsWith(nameOf(server, "")),
       );
     case "ClusterRoleBinding":
       return (

@@ -23,6 +23,7 @@ export function serverEvents(before: MlflowServerStatus | undefined, after: Mlfl
     ...versionEvents(before, after),
     ...hibernationEvents(before, after),
     ...migrationEvents(before, after),
+    ...rotationEvents(before, after),
     ...rolloutEvents(before, after),
     ...readyEvents(before, after),
     ...endpointEvents(before, after),
@@ -105,6 +106,24 @@ function versionEvents(before: MlflowServerStatus | undefined, after: MlflowServ
     events.push(lifecycleEvent("WritersStopped", `The pods are stopped before the migration for ${to}.`));
   }
   return events;
+}
+
+function rotationEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
+  const events = (after.rotations ?? []).flatMap((rotation): ReportedEvent[] => {
+    const { name, phase, startedAt, completedAt } = rotation;
+    // Pods that get another content of a Secret are a rollout.
+    if (name === "references") return [];
+    const former = before?.rotations?.find((each) => each.name === name);
+    if (phase !== "Completed")
+      return former?.startedAt === startedAt
+        ? []
+        : [lifecycleEvent("RotationStarted", `The rotation of ${name} has begun.`)];
+    const isNew = completedAt !== undefined && former?.completedAt !== completedAt;
+    return isNew ? [lifecycleEvent("RotationCompleted", `The rotation of ${name} is complete.`)] : [];
+  });
+  const [former, pending] = [conditionIn(before, "RotationPending"), conditionIn(after, "RotationPending")];
+  if (pending === undefined || pending.reason === "RotationRunning" || pending.reason === former?.reason) return events;
+  return [...events, lifecycleEvent("RotationHeld", `${pending.reason}: ${pending.message}`)];
 }
 
 function hibernationEvents(before: Status | undefined, after: Status): ReportedEvent[] {

@@ -3,6 +3,7 @@ import { administratorOf } from "../features/authentication/index.ts";
 import type { Deployment, Owned, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
+import { rotationsIn } from "../model/rotation.ts";
 import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ObservedState } from "./observed-state.ts";
@@ -14,8 +15,18 @@ export interface LostSecret {
   readonly keys: readonly string[];
 }
 
-/** Keys that MLflow needs to decrypt data in its database. */
-const encryptionKeys = [dataKeys.kekPassphrase, dataKeys.webhookKey];
+/** Keys that MLflow needs to decrypt data in its database: until a rotation has encrypted it again, also the previous ones. */
+function encryptionKeys(secret: Secret | undefined): string[] {
+  const rotations = rotationsIn(secret?.metadata.annotations?.[annotation.rotations]);
+  return [
+    dataKeys.kekPassphrase,
+    dataKeys.webhookKey,
+    ...(rotations["encryption-key"]?.phase === "Switching"
+      ? [dataKeys.kekVersion, dataKeys.acceptedKekPassphrase, dataKeys.acceptedKekVersion]
+      : []),
+    ...(rotations["webhook-key"]?.phase === "Switching" ? [dataKeys.acceptedWebhookKey] : []),
+  ];
+}
 
 /**
  * The generated Secrets of a server that has run and that are missing. A Secret that is not in the cache is read from the API
@@ -30,18 +41,18 @@ export async function lostSecrets(
   const session = objectNames.session(server.metadata.name);
   const admin = objectNames.admin(server.metadata.name);
   const generated = [
-    ...(server.spec.server?.sessionSecretRef === undefined ? [{ name: session, keys: encryptionKeys }] : []),
-    ...(administratorOf(server)?.generated ? [{ name: admin, keys: [dataKeys.password] }] : []),
+    ...(server.spec.server?.sessionSecretRef === undefined ? [{ name: session, keysOf: encryptionKeys }] : []),
+    ...(administratorOf(server)?.generated ? [{ name: admin, keysOf: () => [dataKeys.password] }] : []),
   ];
   const found = await Promise.all(
-    generated.map(async ({ name, keys }): Promise<LostSecret[]> => {
+    generated.map(async ({ name, keysOf }): Promise<LostSecret[]> => {
       if (!wasUsed(name, server, owned) || isReplaced(name, server)) return [];
       const namespace = server.metadata.namespace;
       const live =
         owned.find((object): object is Secret => object.kind === "Secret" && object.metadata.name === name) ??
         (await cluster.read({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace } }));
       if (live === undefined || live.metadata.deletionTimestamp !== undefined) return [{ name, keys: [] }];
-      const missing = live.kind === "Secret" ? keys.filter((key) => live.data?.[key] === undefined) : [];
+      const missing = live.kind === "Secret" ? keysOf(live).filter((key) => live.data?.[key] === undefined) : [];
       return missing.length === 0 ? [] : [{ name, keys: missing }];
     }),
   );

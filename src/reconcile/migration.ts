@@ -321,9 +321,13 @@ export function waiting(migration: Migration, message: string, more: Partial<Mig
   return { ...rest, ...pending(message), remove: migration.remove, ...more };
 }
 
-/** Whether an object is a Job that migrates databases, or checks before that whether they can be. */
+/** Whether an object is a Job that migrates databases. */
 export function isMigrationJob(object: Owned): object is Job {
-  return object.kind === "Job" && !isPreflightJob(object);
+  return object.kind === "Job" && !isPreflightJob(object) && !isRotationJob(object);
+}
+
+export function isRotationJob(object: Owned): object is Job {
+  return object.kind === "Job" && object.metadata.labels?.[label.component] === "rotation";
 }
 
 export function isPreflightJob(object: Owned): object is Job {

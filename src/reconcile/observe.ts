@@ -1,23 +1,27 @@
-import { randomBytes, randomInt } from "node:crypto";
 import type { MlflowServer } from "../api/server.ts";
-import { administratorOf, authenticationMethod } from "../features/authentication/index.ts";
+import { administratorOf } from "../features/authentication/index.ts";
 import { referencesOf } from "../features/references.ts";
 import { resolve } from "../features/resolve.ts";
 import { decoded } from "../kube/data.ts";
 import type { ConfigMap, Owned, Secret } from "../kube/manifests.ts";
+import { annotation } from "../kube/names.ts";
 import type { ContentSummary } from "../model/content.ts";
 import { routeKinds } from "../model/exposure.ts";
-import type { Credentials, Inputs, Installation, References, SessionKeys } from "../model/inputs.ts";
+import type { Credentials, Inputs, Installation, References } from "../model/inputs.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
+import { rotationsIn } from "../model/rotation.ts";
 import { workspacesOf } from "../model/workspaces.ts";
 import type { Cluster } from "./cluster.ts";
 import { exposureOf } from "./exposure.ts";
+import { randomPassword } from "./generated-keys.ts";
 import { lostSecrets } from "./lost-secrets.ts";
 import { meshOf } from "./mesh.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { mostReferenced, referencesSize } from "./oversized.ts";
 import { ownershipOf } from "./ownership.ts";
+import { rotationStep } from "./rotation/rotation.ts";
 import { serverEndpoints } from "./server-endpoints.ts";
+import { sessionKeys } from "./session-keys.ts";
 import { tracesEndpoints } from "./traces-endpoints.ts";
 import { upgradeBackupInputs } from "./upgrade-backup.ts";
 import { upgradeMembers } from "./upgrade-members.ts";
@@ -56,9 +60,11 @@ export async function observe(
     ...(mesh.keepsPolicies && { keepsMeshPolicies: true }),
     routes: exposure.routes,
     workspaces: workspacesOf(server, cluster.optedInNamespaces(namespace)),
-    session: sessionKeys(server, owned, references),
+    session: sessionKeys(server, storedSession(server, owned, references)),
     ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),
   };
+  const model = resolve(inputs);
+  const { inputs: next, ...rotation } = rotationStep({ inputs, model, owned, warnings, now });
   return {
     server,
     owned,
@@ -67,7 +73,8 @@ export async function observe(
     ...(endpoints && { endpoints: { results: cluster.endpointResults(endpoints) } }),
     exposure,
     references,
-    model: resolve(inputs),
+    rotation,
+    model: next === inputs ? model : resolve(next),
     installation,
     isMutatedByAdmission: cluster.isMutatedByAdmission,
     repeatedConflict: cluster.repeatedConflict,
@@ -119,38 +126,22 @@ async function read(cluster: Cluster, server: MlflowServer, namespace: string): 
   return { secrets, configMaps };
 }
 
-function sessionKeys(server: MlflowServer, owned: readonly Owned[], references: References): SessionKeys {
+/** The Secret with the keys of the server: the generated one, or that of the spec. */
+function storedSession(server: MlflowServer, owned: readonly Owned[], references: References): Secret | undefined {
   const own = server.spec.server?.sessionSecretRef;
-  const stored =
-    own === undefined
-      ? secretNamed(owned, objectNames.session(server.metadata.name))
-      : references.secrets.get(own.name);
-  const needsCookieSecret = authenticationMethod(server.spec).sessionKeys.includes(dataKeys.cookieSecret);
-  const cookieSecret = decoded(stored?.data, dataKeys.cookieSecret) ?? (needsCookieSecret ? letters(32) : undefined);
-  return {
-    flaskSecretKey: decoded(stored?.data, dataKeys.flaskSecretKey) ?? randomBytes(32).toString("base64url"),
-    kekPassphrase: decoded(stored?.data, dataKeys.kekPassphrase) ?? randomBytes(32).toString("base64url"),
-    webhookKey: decoded(stored?.data, dataKeys.webhookKey) ?? fernetKey(),
-    ...(cookieSecret !== undefined && { cookieSecret }),
-  };
-}
-
-/** Random letters and digits: oauth2-proxy uses each character as a byte of the key. */
-function letters(count: number): string {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  return Array.from({ length: count }, () => alphabet[randomInt(alphabet.length)]).join("");
-}
-
-/** 32 bytes in URL-safe base64 with padding, the format of cryptography's Fernet. */
-function fernetKey(): string {
-  return randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
+  if (own !== undefined) return references.secrets.get(own.name);
+  return secretNamed(owned, objectNames.session(server.metadata.name));
 }
 
 function generatedAdmin(server: MlflowServer, owned: readonly Owned[]): Credentials {
   const stored = secretNamed(owned, objectNames.admin(server.metadata.name));
+  const nextPassword = decoded(stored?.data, dataKeys.nextPassword);
+  const rotations = rotationsIn(stored?.metadata.annotations?.[annotation.rotations]);
   return {
     username: decoded(stored?.data, dataKeys.username) ?? "admin",
-    password: decoded(stored?.data, dataKeys.password) ?? randomBytes(18).toString("base64url"),
+    password: decoded(stored?.data, dataKeys.password) ?? randomPassword(),
+    ...(nextPassword !== undefined && { nextPassword }),
+    ...(Object.keys(rotations).length > 0 && { rotations }),
   };
 }
 

@@ -7,6 +7,7 @@ import type { EndpointResults } from "./endpoint-checks.ts";
 import type { Exposure } from "./exposure.ts";
 import type { LostSecret } from "./lost-secrets.ts";
 import type { Mesh } from "./mesh.ts";
+import type { RotationStep } from "./rotation/rotation.ts";
 import type { UpgradeMember } from "./upgrade.ts";
 import type { UpgradeBackupInputs } from "./upgrade-backup.ts";
 import type { Warnings } from "./warnings.ts";
@@ -26,6 +27,8 @@ export interface ObservedState {
   /** Whether routes stay, the addresses, and the condition `Exposed`. */
   readonly exposure?: Omit<Exposure, "routes">;
   readonly references: References;
+  /** The rotations of credentials; the model has the content of their next step. Default: none. */
+  readonly rotation?: Omit<RotationStep, "inputs">;
   readonly model: ServerModel;
   readonly installation: Installation;
   /** Whether applying this manifest to this version of the object is known to change nothing. */

@@ -56,7 +56,8 @@ export function waitingForName({ isTerminating, reason, message }: NamingConflic
 
 /** The outcome of a reconciliation that has executed its plan. */
 export function outcomeOf(observed: ObservedState, plan: Plan): Outcome {
-  const outcome = withGracePeriod(outcomeWithConflict(observed, plan), observed);
+  const found = withGracePeriod(outcomeWithConflict(observed, plan), observed);
+  const outcome = { ...found, ...againIn(found.againInSeconds, observed.rotation?.againInSeconds) };
   if (outcome.cause.reason !== "Unschedulable" || !isBeingScheduled(observed)) return outcome;
   const cause = { reason: "Progressing", message: "The pods are being scheduled" } as const;
   return { ...outcome, state: "progressing", cause, againInSeconds: schedulingSeconds };

@@ -18,6 +18,7 @@ import type { ObservedState } from "./observed-state.ts";
 import { isCrossNamespace, isStored, type NamingConflict, namingConflictOf, ownershipOf } from "./ownership.ts";
 import { podPrerequisites } from "./pod-prerequisites.ts";
 import { rolloutOf } from "./rollout.ts";
+import { rotationJobSteps } from "./rotation/rotation.ts";
 import { statusOf } from "./status.ts";
 import type { Waiting } from "./upgrade.ts";
 import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, upgradeDecision } from "./upgrade-plan.ts";
@@ -142,7 +143,7 @@ function fullPlan(
     finalizerStep(all, observed),
     migration.complete || migrationJob === undefined ? [] : stopStep(observed),
     stage("generated"),
-    [...stage("prerequisites"), ...jobs, ...(isChange ? [] : obsoletePreflights(observed))],
+    [...stage("prerequisites"), ...jobs, ...rotationSteps(observed), ...(isChange ? [] : obsoletePreflights(observed))],
   ];
   if (migration.complete) {
     const workload = stage("workload");
@@ -205,6 +206,14 @@ function preflightSteps({ create, remove = [] }: Hold, { owned }: ObservedState)
   const deletions = remove.map((live): Step => ({ do: "delete", live }));
   const isPresent = create !== undefined && owned.some((each) => isSame(each, create));
   return create === undefined || isPresent ? deletions : [...deletions, { do: "create", manifest: create }];
+}
+
+function rotationSteps({ rotation, owned, server }: ObservedState): Step[] {
+  const { create, remove } = rotationJobSteps(rotation?.jobs ?? [], owned, server);
+  return [
+    ...create.map((manifest): Step => ({ do: "create", manifest })),
+    ...remove.map((live): Step => ({ do: "delete", live })),
+  ];
 }
 
 /** Deletions of the Jobs that checked a change which is over. */

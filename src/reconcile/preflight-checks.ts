@@ -172,16 +172,47 @@ function reservedVariable({ server, references, model }: ObservedState): Cause[]
 function invalidSessionKeys({ server, model }: ObservedState): Cause | undefined {
   const secretName = server.spec.server?.sessionSecretRef?.name;
   if (secretName === undefined) return undefined;
-  const { flaskSecretKey, kekPassphrase, webhookKey } = model.session.keys;
+  const { flaskSecretKey, kekPassphrase, webhookKey, kekVersion, accepted } = model.session.keys;
   const problem =
-    flaskSecretKey.length < 16
-      ? `${dataKeys.flaskSecretKey} has fewer than 16 characters: generate one with openssl rand -hex 32`
-      : kekPassphrase.length < 16
-        ? `${dataKeys.kekPassphrase} has fewer than 16 characters: generate one with openssl rand -hex 32`
-        : /^[A-Za-z0-9_-]{43}=$/.test(webhookKey)
-          ? undefined
-          : `${dataKeys.webhookKey} is not a Fernet key (32 bytes in URL-safe base64): generate one with openssl rand -base64 32 | tr +/ -_`;
+    [
+      passphraseProblem(dataKeys.flaskSecretKey, flaskSecretKey),
+      passphraseProblem(dataKeys.kekPassphrase, kekPassphrase),
+      fernetProblem(dataKeys.webhookKey, webhookKey),
+      passphraseProblem(dataKeys.acceptedFlaskSecretKey, accepted?.flaskSecretKey),
+      passphraseProblem(dataKeys.acceptedKekPassphrase, accepted?.kekPassphrase),
+      fernetProblem(dataKeys.acceptedWebhookKey, accepted?.webhookKey),
+      versionProblem(dataKeys.kekVersion, kekVersion, accepted),
+      versionProblem(dataKeys.acceptedKekVersion, accepted?.kekVersion, accepted),
+    ].find((each) => each !== undefined) ??
+    (accepted?.kekVersion !== undefined && accepted.kekVersion === kekVersion
+      ? `${dataKeys.kekVersion} and ${dataKeys.acceptedKekVersion} are the same: use a higher version for the new passphrase`
+      : undefined);
   return problem === undefined ? undefined : { reason: "InvalidSecret", message: `Secret ${secretName}: ${problem}` };
+}
+
+function passphraseProblem(key: string, value: string | undefined): string | undefined {
+  if (value === undefined || value.length >= 16) return undefined;
+  return `${key} has fewer than 16 characters: generate one with openssl rand -hex 32`;
+}
+
+function fernetProblem(key: string, value: string | undefined): string | undefined {
+  if (value === undefined || /^[A-Za-z0-9_-]{43}=$/.test(value)) return undefined;
+  return `${key} is not a Fernet key (32 bytes in URL-safe base64): generate one with openssl rand -base64 32 | tr +/ -_`;
+}
+
+/** The version is part of the derivation of the key, so with another passphrase both versions must be known. */
+function versionProblem(
+  key: string,
+  value: string | undefined,
+  accepted: ObservedState["model"]["session"]["keys"]["accepted"],
+): string | undefined {
+  if (value === undefined) {
+    if (accepted?.kekPassphrase === undefined) return undefined;
+    return `${key} is missing, which ${dataKeys.acceptedKekPassphrase} needs: the version of the first passphrase is 1`;
+  }
+  return /^[1-9][0-9]{0,8}$/.test(value)
+    ? undefined
+    : `${key} is not a number from 1 on: the version of the first passphrase is 1`;
 }
 
 /** The cause if a user's session Secret has no cookie secret that oauth2-proxy accepts. A generated one is valid. */

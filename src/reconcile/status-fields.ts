@@ -31,6 +31,7 @@ const allFields: readonly StatusFields[] = [
   ...independentFields,
   workspaceCounts,
   garbageCollection,
+  rotations,
   selector,
 ];
 
@@ -126,6 +127,12 @@ function garbageCollection({ server, owned, before }: StatusInput): MlflowServer
   const deletedRuns = collected?.runs ?? before.garbageCollection?.deletedRuns;
   const found = { ...times, ...(deletedRuns !== undefined && { deletedRuns }) };
   return Object.keys(found).length === 0 ? {} : { garbageCollection: found };
+}
+
+/** Without a decision about the pods, such as with a missing Secret, they are reported as before. */
+function rotations({ outcome, rotation, before }: StatusInput): MlflowServerStatus {
+  const known = outcome.migration === undefined ? before.rotations : rotation?.records;
+  return known === undefined || known.length === 0 ? {} : { rotations: [...known] };
 }
 
 function selector({ server }: StatusInput): MlflowServerStatus {

@@ -8,7 +8,7 @@ import { unsupportedSpec } from "./spec-problem.ts";
 /** The input of the status, besides the outcome. */
 export type Reported = Pick<
   ObservedState,
-  "server" | "owned" | "workspaces" | "mesh" | "endpoints" | "exposure" | "now"
+  "server" | "owned" | "workspaces" | "mesh" | "endpoints" | "exposure" | "rotation" | "now"
 >;
 
 /** What the conditions and all other fields of a status are computed from. */

@@ -1,4 +1,4 @@
-import type { V1Affinity, V1Container } from "@kubernetes/client-node";
+import type { V1Affinity, V1Container, V1PodSpec } from "@kubernetes/client-node";
 import type { ServerModel } from "../features/server-model.ts";
 import type { Job } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
@@ -76,12 +76,7 @@ function taskSpec(model: ServerModel, container: V1Container, { mounts }: Task) 
   };
 }
 
-function job(
-  model: ServerModel,
-  metadata: Job["metadata"],
-  spec: ReturnType<typeof taskSpec>,
-  component: Component,
-): Job {
+export function job(model: ServerModel, metadata: Job["metadata"], spec: V1PodSpec, component: Component): Job {
   return {
     apiVersion: "batch/v1",
     kind: "Job",

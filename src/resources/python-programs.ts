@@ -9,6 +9,7 @@ export const tracesFiles = filesFrom("mlflow_traces");
 // Programs that run before MLflow or oauth2-proxy, with packages of MLflow's image.
 export const migrateProgram = program("migrate.py");
 export const preflightProgram = program("preflight.py", "migrate.py");
+export const rotateProgram = program("rotate.py", "migrate.py");
 export const checkArtifactsProgram = program("check_artifacts.py");
 export const checkIssuersProgram = program("check_issuers.py");
 export const checkRedisProgram = program("check_redis.py");

@@ -7,7 +7,7 @@ export interface Load {
 }
 
 /** Starts two clients that send one request after another: one with a new connection each time, one with keep-alive. */
-export function steadyLoad(mlflow: Mlflow): Load {
+export function steadyLoad(mlflow: Mlflow, path = "/api/2.0/mlflow/experiments/search?max_results=1"): Load {
   const failed: string[] = [];
   let answered = 0;
   let isOver = false;
@@ -15,7 +15,6 @@ export function steadyLoad(mlflow: Mlflow): Load {
     if (status === 200) answered += 1;
     else failed.push(`${status} ${body}`);
   };
-  const path = "/api/2.0/mlflow/experiments/search?max_results=1";
   const client = async (headers: Readonly<Record<string, string>>) => {
     while (!isOver) {
       await mlflow.call("GET", path, { headers }).then(note, (error: unknown) => void failed.push(String(error)));

@@ -280,6 +280,11 @@ describe("in any sequence of statuses", () => {
       ),
       ...pauses,
       ...upgrade,
+      ...pick(
+        [],
+        [condition("RotationPending", "True", "RotationRunning")],
+        [condition("RotationPending", "True", "DatabaseUnreachable")],
+      ),
     ];
     return {
       conditions,
@@ -292,6 +297,15 @@ describe("in any sequence of statuses", () => {
           since: attempt,
           waitingFor: pick("one", "other"),
         },
+      }),
+      ...(random() < 0.5 && {
+        rotations: [
+          pick(
+            { name: "session", phase: "Preparing", startedAt: attempt } as const,
+            { name: "session", phase: "Completed", startedAt: attempt, completedAt: attempt } as const,
+            { name: "references", phase: "Completed", completedAt: attempt } as const,
+          ),
+        ],
       }),
       ...(random() < 0.9 && { rollout: { revision: pick("1", "2"), phase: pick(...phases) } }),
     };
@@ -317,6 +331,9 @@ describe("in any sequence of statuses", () => {
     PreflightFailed: (status) => is(status, "Stalled", "True") && status.upgrade?.phase === "Preflight",
     UpgradeHeld: ({ upgrade }) => upgrade?.phase === "Waiting",
     WritersStopped: ({ upgrade }) => upgrade?.phase === "StoppingWriters",
+    RotationStarted: ({ rotations = [] }) => rotations.some(({ phase }) => phase !== "Completed"),
+    RotationCompleted: ({ rotations = [] }) => rotations.some(({ phase }) => phase === "Completed"),
+    RotationHeld: (status) => is(status, "RotationPending", "True"),
     UpgradeCompleted: (status) => is(status, "Ready", "True") && status.upgrade === undefined,
     Granted: () => false,
     Expired: () => false,

@@ -6,6 +6,7 @@ import { validate } from "../../src/api/validation.ts";
 import { referencesOf } from "../../src/features/references.ts";
 import { resolve } from "../../src/features/resolve.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
+import type { SessionKeys } from "../../src/model/inputs.ts";
 import { combined } from "../../src/reconcile/cause.ts";
 import { failedChecks } from "../../src/reconcile/preflight-checks.ts";
 import { examples } from "../api/examples.ts";
@@ -105,9 +106,9 @@ describe("an invalid value", () => {
 
   test("is a session key that MLflow cannot use", () => {
     const of = server({ server: { sessionSecretRef: { name: "keys" } } });
-    const keys = (webhook: string) => {
+    const keys = (webhook: string, more: Partial<SessionKeys> = {}) => {
       const all = inputs(of, [secret("keys", { "flask-secret-key": "", "kek-passphrase": "", "webhook-key": "" })]);
-      const session = { flaskSecretKey: "f".repeat(32), kekPassphrase: "k".repeat(32), webhookKey: webhook };
+      const session = { flaskSecretKey: "f".repeat(32), kekPassphrase: "k".repeat(32), webhookKey: webhook, ...more };
       const { installation, references } = all;
       return failedChecks({
         server: of,
@@ -122,7 +123,16 @@ describe("an invalid value", () => {
       })[0];
     };
     assert.match(keys("nonsense")?.message ?? "", /not a Fernet key/);
-    assert.equal(keys(`${"A".repeat(43)}=`), undefined);
+    const fernet = `${"A".repeat(43)}=`;
+    assert.equal(keys(fernet), undefined);
+    const kekPassphrase = "o".repeat(32);
+    const problem = (more: Partial<SessionKeys>) => keys(fernet, more)?.message ?? "";
+    assert.match(problem({ accepted: { kekPassphrase } }), /kek-version is missing/);
+    assert.match(problem({ kekVersion: "2", accepted: { kekPassphrase } }), /accepted-kek-version is missing/);
+    assert.match(problem({ kekVersion: "two" }), /kek-version is not a number/);
+    assert.match(problem({ kekVersion: "2", accepted: { kekPassphrase, kekVersion: "2" } }), /are the same/);
+    assert.equal(problem({ kekVersion: "2", accepted: { kekPassphrase, kekVersion: "1" } }), "");
+    assert.match(problem({ accepted: { webhookKey: "short" } }), /accepted-webhook-key is not a Fernet key/);
   });
 
   test("is a source of envFrom that changes the artifact location", () => {

@@ -24,9 +24,9 @@ export type PodOutcome =
 /** Jobs succeed and servers run. */
 export const healthy = (pod: Pod): PodOutcome => (isTask(pod) ? { does: "succeeds" } : { does: "runs" });
 
-/** Whether a pod belongs to a Job: a migration, the checks before it, or a backup. */
+/** Whether a pod belongs to a Job: a migration, the checks before it, a backup or a rotation. */
 function isTask({ metadata: { labels } }: Pod): boolean {
-  return ["migration", "preflight", "backup"].includes(labels?.[label.component] ?? "");
+  return ["migration", "preflight", "backup", "rotation"].includes(labels?.[label.component] ?? "");
 }
 
 export interface Kubelet {

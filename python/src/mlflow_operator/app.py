@@ -13,6 +13,7 @@ from tempfile import gettempdir
 from threading import Thread
 from typing import Any
 
+from . import accepted_keys
 from .bodies import TooLarge, decompressed
 from .guard import Guard, Limits, handled_without_credentials
 from .methods import method_of
@@ -59,6 +60,8 @@ def wrapped_application() -> Application:
     name = settings["application"]
     limits = Limits(settings["maxRequestBodyBytes"], settings["maxUploadBytes"])
     import_module("mlflow_operator.locations").install(settings["additionalLocations"])
+    accepted_keys.install()
+    accepted_keys.install_sessions(name)
     limit_decompression(limits.request)
     if name == "basic-auth":
         import_module("mlflow_operator.users").install()

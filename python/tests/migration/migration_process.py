@@ -72,7 +72,12 @@ def migrated(uri: str, more: Mapping[str, str] | None = None) -> tuple[int, dict
 
 def preflighted(uri: str | None, more: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], str]:
     """The same of the program that checks a database before its migration; without a database it checks the image."""
-    process, report = started(uri, more, program="preflight.py")
+    return ran("preflight.py", uri, more)
+
+
+def ran(program: str, uri: str | None, more: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], str]:
+    """The same of another program."""
+    process, report = started(uri, more, program=program)
     output, _ = process.communicate(timeout=300)
     text = report.read_text()
     return process.returncode, json.loads(text) if text else {}, output

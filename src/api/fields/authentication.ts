@@ -13,7 +13,7 @@ const basic = z
     adminCredentialsSecretRef: credentialsSecret(
       "User name and password of the first administrator, which MLflow creates when the user database has none of that name. " +
         "Default: generated once, in the Secret that status.adminCredentialsSecretRef names. " +
-        "The password must have at least 12 characters; a later change of the Secret does not change the password (use MLflow's users/update-password). Example: {name: mlflow-admin}.",
+        "The password must have at least 12 characters; a Job sets a changed one in MLflow. Example: {name: mlflow-admin}.",
     ).optional(),
     passwordCacheTTL: cacheDuration(
       `How long MLflow caches a successful password check, in the memory of each process: each check costs tens of milliseconds of CPU. A changed password and a deleted user take effect immediately in the process that handles the change, and in all others after this time. 0s turns the cache off. At most 10m. Default: ${defaults.passwordCacheTTL}. Example: 30s.`,

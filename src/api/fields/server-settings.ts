@@ -98,7 +98,7 @@ export const serverSettings = z
       .meta({
         description:
           "A Secret with your own keys instead of generated ones: flask-secret-key signs sessions, kek-passphrase encrypts stored provider " +
-          "credentials, webhook-key (a Fernet key) encrypts webhook secrets. A change of the last two makes the encrypted data unreadable. Default: generated once. Example: {name: mlflow-session}.",
+          "credentials, webhook-key (a Fernet key) encrypts webhook secrets. To change the last two, follow docs/rotation.md, or the encrypted data becomes unreadable. Default: generated once. Example: {name: mlflow-session}.",
       })
       .optional(),
     env: z

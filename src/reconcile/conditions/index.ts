@@ -7,6 +7,7 @@ import { exposed } from "./exposed.ts";
 import { garbageCollectionReady } from "./garbage-collection-ready.ts";
 import { meshReady } from "./mesh-ready.ts";
 import { paused } from "./paused.ts";
+import { rotationPending } from "./rotation-pending.ts";
 import { stateConditions } from "./state.ts";
 import { upgradePending } from "./upgrade-pending.ts";
 import { workspacesReady } from "./workspaces-ready.ts";
@@ -21,6 +22,7 @@ export const serverConditions: readonly ServerCondition[] = [
   endpointSecured,
   paused,
   upgradePending,
+  rotationPending,
   garbageCollectionReady,
   workspacesReady,
 ];

@@ -1,7 +1,7 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import { neutralEnvironment } from "../../api/environment.ts";
 import type { ServerModel } from "../../features/server-model.ts";
-import { fromSecret, literal } from "../../kube/variable.ts";
+import { fromSecret, ifInSecret, literal } from "../../kube/variable.ts";
 import { dataKeys, port } from "../../model/names.ts";
 import { programsPath } from "./program.ts";
 import { temporaryPath, tlsPath } from "./volumes.ts";
@@ -32,13 +32,29 @@ export function environment(model: ServerModel): V1EnvVar[] {
     ...model.artifacts.variables,
     ...hosts(model),
     fromSecret("MLFLOW_FLASK_SERVER_SECRET_KEY", session.secret, dataKeys.flaskSecretKey),
-    fromSecret("MLFLOW_CRYPTO_KEK_PASSPHRASE", session.secret, dataKeys.kekPassphrase),
-    fromSecret("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", session.secret, dataKeys.webhookKey),
+    ...encryptionKeys(model),
+    ifInSecret("MLFLOW_OPERATOR_ACCEPTED_SESSION_KEY", session.secret, dataKeys.acceptedFlaskSecretKey),
     ...model.authentication.env,
     literal("PYTHONPATH", programsPath),
     uvicornOptions(model),
   ];
   return [...own, ...neutral(own), ...process.variables];
+}
+
+/**
+ * Returns the keys with which MLflow encrypts in its database, and those that it accepts during a rotation. Optional ones are in every
+ * pod template, so that a container that restarts during a rotation has the keys of the other pods.
+ */
+export function encryptionKeys({ session: { secret, keys } }: ServerModel): V1EnvVar[] {
+  return [
+    fromSecret("MLFLOW_CRYPTO_KEK_PASSPHRASE", secret, dataKeys.kekPassphrase),
+    // Otherwise it is 1.
+    ...(keys.kekVersion === undefined ? [] : [fromSecret("MLFLOW_CRYPTO_KEK_VERSION", secret, dataKeys.kekVersion)]),
+    fromSecret("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", secret, dataKeys.webhookKey),
+    ifInSecret("MLFLOW_OPERATOR_ACCEPTED_KEK_PASSPHRASE", secret, dataKeys.acceptedKekPassphrase),
+    ifInSecret("MLFLOW_OPERATOR_ACCEPTED_KEK_VERSION", secret, dataKeys.acceptedKekVersion),
+    ifInSecret("MLFLOW_OPERATOR_ACCEPTED_WEBHOOK_KEY", secret, dataKeys.acceptedWebhookKey),
+  ];
 }
 
 /** Returns the variables for access to artifacts, for the check before MLflow starts. */
