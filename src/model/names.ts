@@ -39,16 +39,20 @@ export const objectNames = {
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
   preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
   backupJob: (server: string, hash: string) => `${server}-backup-${hash}`,
-  upgradeBackup: (server: string, hash: string) => `${server}-upgrade-${hash}`,
   rotationJob: (server: string, hash: string) => `${server}-rotate-${hash}`,
 } as const;
+
+/** Returns the name of the MlflowBackup before a change of the version. */
+export function upgradeBackupName(server: string, hash: string): string {
+  return `${server}-upgrade-${hash}`;
+}
 
 /** The names of the objects of one server, except Jobs and those in a workspace. */
 export type Names = Readonly<
   Record<
     Exclude<
       keyof typeof objectNames,
-      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "upgradeBackup" | "rotationJob"
+      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "rotationJob"
     >,
     string
   >
@@ -141,7 +145,6 @@ function ownNames(server: string): ReadonlySet<string> {
     migrationJob,
     preflightJob,
     backupJob,
-    upgradeBackup,
     rotationJob,
     client,
     ...own

@@ -6,7 +6,7 @@ import { backupRequired } from "../api/versions.ts";
 import type { Deployment, Owned } from "../kube/manifests.ts";
 import { annotation, label, manager } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
-import { objectNames } from "../model/names.ts";
+import { objectNames, upgradeBackupName } from "../model/names.ts";
 import { backupReferences } from "../resources/backup-destination.ts";
 import { missingReferences } from "./backup/missing-references.ts";
 import { type Cause, combined } from "./cause.ts";
@@ -63,7 +63,7 @@ export function upgradeBackup(observed: ObservedState, { fromVersion, toVersion 
   const hash = createHash("sha256")
     .update(JSON.stringify([model.migration.job, job, attempt]))
     .digest("hex");
-  const name = objectNames.upgradeBackup(server.metadata.name, hash.slice(0, 10));
+  const name = upgradeBackupName(server.metadata.name, hash.slice(0, 10));
   const backup = inputs.backups.find(({ metadata }) => metadata.name === name);
   if (backup?.status?.phase === "Completed") return { state: "completed" };
   if (backup?.status?.phase === "Failed") return { state: "failed", backup };
