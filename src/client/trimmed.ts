@@ -27,14 +27,15 @@ export function trimmed<T extends KubeObject>(object: T): T {
     case "RoleBinding":
       return ofWorkspaces(object);
     case "MlflowServer":
-    case "MlflowWorkspaceAccess":
-    case "MlflowBackup":
-    case "MlflowBackupSchedule":
       return interned({
         ...object,
         metadata: customResourceMeta(object.metadata),
         ...(pruned.length > 0 && { pruned }),
       });
+    case "MlflowWorkspaceAccess":
+    case "MlflowBackup":
+    case "MlflowBackupSchedule":
+      return interned({ ...object, metadata: identityMeta(object.metadata), ...(pruned.length > 0 && { pruned }) });
     case "Secret":
     case "ConfigMap":
       return interned({ ...object, metadata: trimmedMeta(object.metadata), ...condensedContent(object) });
@@ -82,6 +83,20 @@ function operatorLabels(labels: Readonly<Record<string, string>>): Record<string
 function customResourceMeta({ managedFields, annotations, ...rest }: ObjectMeta): ObjectMeta {
   const own = Object.entries(annotations ?? {}).filter(([name]) => name.startsWith(`${group}/`));
   return { ...rest, ...(own.length > 0 && { annotations: shortAnnotations(Object.fromEntries(own)) }) };
+}
+
+/** Of requests only what identifies them: a user can give each a megabyte of labels, owners and finalizers, and create thousands. */
+function identityMeta(metadata: ObjectMeta): ObjectMeta {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
+  return {
+    name,
+    ...(namespace !== undefined && { namespace }),
+    ...(uid !== undefined && { uid }),
+    ...(resourceVersion !== undefined && { resourceVersion }),
+    ...(generation !== undefined && { generation }),
+    ...(creationTimestamp !== undefined && { creationTimestamp }),
+    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+  };
 }
 
 function trimmedMeta(metadata: ObjectMeta): ObjectMeta {
@@ -198,8 +213,13 @@ function prunedFields(object: KubeObject): string[] {
     const fields = "fieldsV1" in entry ? entry.fieldsV1 : undefined;
     return isRecord(fields) && isRecord(fields["f:spec"]) ? pruned(fields["f:spec"], spec, "spec") : [];
   });
-  return [...new Set(found)].sort();
+  const paths = [...new Set(found)].sort().slice(0, mostPaths);
+  return paths.map((path) => (path.length > longestPath ? copy(path.slice(0, longestPath)) : path));
 }
+
+/** Limits for these paths: users can write `managedFields`. */
+const mostPaths = 64;
+const longestPath = 256;
 
 /** Items of lists are skipped: pruning removes fields of an item, not the list. */
 function pruned(fields: Record<string, unknown>, value: unknown, path: string): string[] {

@@ -75,3 +75,29 @@ test("keeps only the fields of workspace objects that reconciliations read, and 
   assert.equal(one.metadata.labels, other.metadata.labels);
   assert.notEqual(one.metadata, other.metadata);
 });
+
+for (const kind of ["MlflowBackup", "MlflowBackupSchedule", "MlflowWorkspaceAccess"])
+  test(`keeps of a ${kind} only what identifies it, since its author can add megabytes to the rest`, () => {
+    const identity = { name: "a", namespace: "team-a", uid: "1", resourceVersion: "7", generation: 1 };
+    const long = "x".repeat(1_000_000);
+    const metadata = {
+      ...identity,
+      labels: { [`${long}/a`]: "b" },
+      annotations: { "mlflow-operator.dev/paused": long },
+      finalizers: [`example.com/${long}`],
+      ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: long, uid: long }],
+      managedFields: [{ manager: "them", operation: "Update" }],
+    };
+    const object = { apiVersion: "mlflow-operator.dev/v1alpha1", kind, metadata, spec: {} };
+    assert.deepEqual(trimmed(object), { ...object, metadata: identity });
+  });
+
+test("keeps the beginning of pruned paths, which are in fields that users can write", () => {
+  const fields = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`f:${n}${"x".repeat(10_000)}`, {}]));
+  const managedFields = [{ manager: "them", operation: "Update", fieldsV1: { "f:spec": fields } }];
+  const metadata = { name: "a", namespace: "team-a", managedFields };
+  const object = { apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowServer", metadata, spec: {} };
+  const { pruned } = trimmed(object) as { pruned?: readonly string[] };
+  assert.equal(pruned?.length, 64);
+  assert.ok(pruned.every((path) => path.length === 256 && path.startsWith("spec.")));
+});
