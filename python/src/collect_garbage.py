@@ -35,7 +35,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import unquote, urlparse
+from urllib.parse import ParseResult, unquote, urlparse
 
 import check_artifacts
 import migrate
@@ -286,15 +286,21 @@ def location(uri: str, identity: str, workspace: str) -> str:
     segments = resolved.path.split("/")
     is_own_folder = segments[-2:] == [identity, "artifacts"] and re.fullmatch(r"[A-Za-z0-9_-]{8,}", identity)
     is_plain = not (resolved.params or resolved.query or resolved.fragment or ".." in segments or "\\" in found)
-    is_local = resolved.scheme in ("", "file")
+    # The database can be a copy of that of another server, whose runs have the same IDs.
     is_in_store = (
-        resolved.path.startswith(f"{own.path.rstrip('/')}/") and own.scheme in ("", "file")
-        if is_local
-        else resolved.scheme == own.scheme
+        place_of(resolved) == place_of(own)
+        and resolved.path.startswith(f"{own.path.rstrip('/')}/")
+        # MLflow decodes the path of a URL of a local file.
+        and not (resolved.scheme == "file" and "%" in resolved.path)
     )
     if not (is_own_folder and is_plain and is_in_store):
         raise OutsideStoreError
     return found
+
+
+def place_of(parsed: ParseResult) -> tuple[str, str]:
+    """Returns the kind of store and the bucket."""
+    return "file" if parsed.scheme == "" else parsed.scheme, parsed.netloc
 
 
 def delete_artifacts(uri: str) -> None:

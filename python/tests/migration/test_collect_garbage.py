@@ -195,7 +195,8 @@ class Locations(unittest.TestCase):
         self.assertEqual(self.of(f"mlflow-artifacts:/{own}", azure), f"{azure}/{own}")
         self.assertEqual(self.of(f"mlflow-artifacts:/{own}", s3, "a"), f"{s3}/workspaces/a/{own}")
         self.assertEqual(self.of(f"mlflow-artifacts:/workspaces/a/{own}", s3, "a"), f"{s3}/workspaces/a/{own}")
-        self.assertEqual(self.of(f"s3://other/{own}", s3), f"s3://other/{own}")
+        self.assertEqual(self.of(f"{s3}/{own}", s3), f"{s3}/{own}")
+        self.assertEqual(self.of(f"s3://bucket/{own}", "s3://bucket"), f"s3://bucket/{own}")
         self.assertEqual(self.of(f"/data/artifacts/{own}", "/data/artifacts"), f"/data/artifacts/{own}")
 
     def test_rejects_everything_that_is_not_a_folder_of_its_own_there(self) -> None:
@@ -215,7 +216,10 @@ class Locations(unittest.TestCase):
             f"s3://bucket/{own}#x",
             f"file:///etc/{own}",
             f"/etc/{own}",
-            f"gs://bucket/{own}",
+            f"gs://bucket/prefix/{own}",
+            f"s3://other/prefix/{own}",
+            f"s3://bucket/of-another-server/{own}",
+            f"s3://bucket/prefix-of-another-server/{own}",
             f"http://host/{own}",
             "",
         ):
@@ -223,6 +227,7 @@ class Locations(unittest.TestCase):
         self.assertIsNone(self.of(f"mlflow-artifacts:/workspaces/b/{own}", s3, "a"))
         self.assertIsNone(self.of(f"/data/artifacts-of-others/{own}", "/data/artifacts"))
         self.assertIsNone(self.of(f"/data/artifacts/../x/{own}", "/data/artifacts"))
+        self.assertIsNone(self.of(f"file:///data/artifacts/%2e%2e/x/{own}", "/data/artifacts"))
 
 
 class Program(unittest.TestCase):
