@@ -11,8 +11,8 @@ Environment: for the databases, that of migrate.py, and
   BACKUP_DESTINATION        the directory of a volume, or s3://bucket/prefix
   BACKUP_DIRECTORY          the path of this backup below it, the same for each run of the Job
   BACKUP_ENDPOINT_URL       the URL of an S3-compatible store; empty for AWS. Credentials, region and CA as for the AWS SDK
-  BACKUP_NAME, BACKUP_SERVER_NAME, BACKUP_SERVER_NAMESPACE, BACKUP_SERVER_UID
-                            what the manifest names
+  BACKUP_NAME, BACKUP_UID, BACKUP_SERVER_NAME, BACKUP_SERVER_NAMESPACE, BACKUP_SERVER_UID
+                            what the manifest names; a complete backup with another BACKUP_UID is another backup
   BACKUP_ARTIFACTS          the location of artifacts; it is copied if it is a directory
   BACKUP_KEK_PASSPHRASE, BACKUP_WEBHOOK_KEY
                             the encryption keys of the server, of which the manifest has fingerprints only
@@ -58,6 +58,7 @@ from migrate import (
     CONNECT_TEXTS,
     REMEDIES,
     Store,
+    configuration_error,
     connect,
     engine,
     failure,
@@ -415,12 +416,18 @@ def numbers(text: str, count: int) -> tuple[int, ...]:
     return tuple(int(each) for each in re.findall(r"\d+", text)[:count])
 
 
-def query_of(uri: str) -> tuple[Any, dict[str, str]]:
-    """Returns the parsed URI, and its parameters with one value each."""
+def query_of(target: Store) -> tuple[Any, dict[str, str]]:
+    """Returns the parsed URI, and its parameters with one value each. Raises Failure if a part would become several lines of a settings file."""
     from sqlalchemy.engine import make_url
 
-    url = make_url(uri)
-    return url, {key: value if isinstance(value, str) else ",".join(value) for key, value in url.query.items()}
+    url = make_url(target.uri)
+    query = {key: value if isinstance(value, str) else ",".join(value) for key, value in url.query.items()}
+    parts = (url.host, url.database, url.username, *query, *query.values())
+    if any(re.search(r"[\x00-\x1f\x7f]", part or "") for part in parts):
+        raise configuration_error(
+            f"The URI of the {target.name} database has a control character (%00 to %1F) in another part than the password. Remove it. {RESTARTED}."
+        )
+    return url, query
 
 
 def postgresql_tool(target: Store, folder: Path) -> Tool:
@@ -439,7 +446,7 @@ def postgresql_tool(target: Store, folder: Path) -> Tool:
         # Not --schema: the dump would then create the schema public, which every database has. Names are quoted: they are patterns.
         excluded = [f"--exclude-schema={quoted_name(str(name))}" for name in others]
     require_tool(numbers(version.partition(")")[2], 1), (server,), "pg_dump", target)
-    url, query = query_of(target.uri)
+    url, query = query_of(target)
     settings = {"host": url.host, "port": url.port, "dbname": url.database, "user": url.username, **query}
     service = folder / "pg_service.conf"
     lines = [f"{key}={value}" for key, value in settings.items() if value not in (None, "")]
@@ -483,7 +490,7 @@ def mysql_tool(target: Store, folder: Path) -> Tool:
         # "mariadb-dump from 11.8.3-MariaDB, client 10.19", "mysqldump  Ver 10.19 Distrib 10.11.19-MariaDB"
         own = re.search(r"(\d+\.\d+)[.\d]*-MariaDB", version)
         require_tool(numbers(own[1] if own else "0", 2), numbers(server, 2), name, target)
-    url, query = query_of(target.uri)
+    url, query = query_of(target)
     lines = [
         f"{key}={quoted(str(value))}"
         for key, value in (("host", url.host), ("port", url.port or 3306), ("user", url.username))
@@ -713,6 +720,11 @@ def back_up() -> dict[str, Any]:
         limit_transactions()
     to = destination()
     if (known := to.complete()) is not None:
+        if known.get("uid") != os.environ["BACKUP_UID"]:
+            raise Failure(
+                "BackupDestinationRejected",
+                f"Writing the backup: {to.location} contains another backup, which was not changed. {RESTARTED}, with another path or prefix.",
+            )
         log("the backup is complete already")
         return result(to, known)
     started = now()
@@ -756,6 +768,7 @@ def back_up() -> dict[str, Any]:
     manifest = {
         "format": 1,
         "backup": os.environ.get("BACKUP_NAME", ""),
+        "uid": os.environ["BACKUP_UID"],
         **({"schedule": os.environ["BACKUP_SCHEDULE"]} if os.environ.get("BACKUP_SCHEDULE") else {}),
         "server": {key: os.environ.get(f"BACKUP_SERVER_{key.upper()}", "") for key in ("name", "namespace", "uid")},
         "startedAt": started,

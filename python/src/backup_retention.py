@@ -191,8 +191,8 @@ class Schedule:
         return listed if is_safe else None
 
     def has(self, folder: str) -> bool:
-        """Whether a name is that of a backup of the schedule: with the time of the schedule and that of its creation."""
-        return re.fullmatch(re.escape(self.name) + r"-\d{14}-\d{8}T\d{6}Z", folder) is not None
+        """Whether a name is that of a backup of the schedule: with the time of the schedule, that of its creation and a hash."""
+        return re.fullmatch(re.escape(self.name) + r"-\d{14}-\d{8}T\d{6}Z-[0-9a-f]{10}", folder) is not None
 
 
 def delete_older(folders: Folders, schedule: Schedule) -> int:

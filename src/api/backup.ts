@@ -34,7 +34,7 @@ const mlflowBackupStatus = z
     duration: shortText("Time from startedAt to completedAt. Example: 1m30s.", 32).exactOptional(),
     size: shortText("Size of all files. Example: 1.2Gi.", 32).exactOptional(),
     location: shortText(
-      "Where the backup is: pvc:// with the claim, or s3:// with the bucket. Example: s3://mlflow-backups/ml/tracking/nightly-20260131T180000Z.",
+      "Where the backup is: pvc:// with the claim, or s3:// with the bucket. Example: s3://mlflow-backups/ml/tracking/nightly-20260131T180000Z-4f1c2d9e0b.",
       2048,
     ).exactOptional(),
     mlflowVersion: shortText("Version of MLflow that wrote the backup.", 64).exactOptional(),

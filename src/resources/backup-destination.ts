@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { MlflowBackup } from "../api/backup.ts";
 import { caFileVolume, type Mounted } from "../features/common/mounted-volume.ts";
@@ -8,16 +9,26 @@ const volumePath = "/mlflow/backups";
 const caPath = "/etc/mlflow/ca/backup/ca.crt";
 
 /** Returns the folder of a backup below its destination: unique, and readable. */
-function directoryOf({ metadata, spec }: MlflowBackup): string {
-  const path = spec.destination.persistentVolumeClaim?.path;
-  return [...(path === undefined ? [] : [path]), ...foldersOf({ metadata, spec })].join("/");
+function directoryOf(backup: MlflowBackup): string {
+  const path = backup.spec.destination.persistentVolumeClaim?.path;
+  return [...(path === undefined ? [] : [path]), ...foldersOf(backup)].join("/");
 }
 
-function foldersOf({ metadata, spec }: Pick<MlflowBackup, "metadata" | "spec">): readonly string[] {
+/** File systems allow 255 bytes, of which time, hash and the suffix of an incomplete backup need 35. */
+const longestName = 200;
+
+/** Two clusters can write to one bucket, and their schedules create MlflowBackups of the same name in the same second. */
+function foldersOf(backup: MlflowBackup): readonly string[] {
+  const { metadata, spec } = backup;
   if (spec.existing !== undefined) return [spec.existing.path];
   const { name, namespace, creationTimestamp = "" } = metadata;
   const time = creationTimestamp.replaceAll(/[-:]/g, "");
-  return [namespace, spec.serverRef.name, `${name}-${time}`];
+  return [namespace, spec.serverRef.name, `${name.slice(0, longestName)}-${time}-${uidHash(backup)}`];
+}
+
+/** Returns a hash of the uid, which no other MlflowBackup has, in any cluster. */
+export function uidHash({ metadata: { uid = "" } }: MlflowBackup): string {
+  return createHash("sha256").update(uid).digest("hex").slice(0, 10);
 }
 
 /** Returns where a backup is, for its status. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { MlflowBackup } from "../api/backup.ts";
 import { apiVersion } from "../api/server.ts";
@@ -9,7 +8,7 @@ import { label } from "../kube/names.ts";
 import { fromSecret, literal } from "../kube/variable.ts";
 import { labels } from "../model/metadata.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
-import { destinationOf } from "./backup-destination.ts";
+import { destinationOf, uidHash } from "./backup-destination.ts";
 import { databaseVariables, nearServer } from "./migration-job.ts";
 import { type MountedContainer, podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
@@ -20,11 +19,8 @@ import { backupProgram, verifyBackupProgram } from "./python-programs.ts";
 const containerName = "backup";
 
 /** Returns the name of the Job of a backup. An MlflowBackup that is created again with the same name has another Job. */
-export function backupJobName({ metadata, spec }: MlflowBackup): string {
-  const hash = createHash("sha256")
-    .update(metadata.uid ?? "")
-    .digest("hex");
-  return objectNames.backupJob(spec.serverRef.name, hash.slice(0, 10));
+export function backupJobName(backup: MlflowBackup): string {
+  return objectNames.backupJob(backup.spec.serverRef.name, uidHash(backup));
 }
 
 const serverUidVariable = "BACKUP_SERVER_UID";
@@ -34,6 +30,9 @@ export function serverUidOf({ spec }: Job): string | undefined {
   const [container] = spec.template.spec?.containers ?? [];
   return container?.env?.find(({ name }) => name === serverUidVariable)?.value;
 }
+
+/** A Job that runs longer has failed: what it waits for will not come. */
+export const longestHours = 24;
 
 /**
  * Returns the Job that writes a backup of databases that pods of `servedVersion` use, or verifies an existing one. It is created once and
@@ -70,6 +69,8 @@ export function backupJob(model: ServerModel, backup: MlflowBackup, servedVersio
       backoffLimit: 0,
       completions: 1,
       parallelism: 1,
+      // Later backups of the server wait for this one.
+      activeDeadlineSeconds: longestHours * 3600,
       template: {
         metadata: {
           labels: { ...pod.labels, ...labels(owner, "backup") },
@@ -117,6 +118,7 @@ function writing(model: ServerModel, backup: MlflowBackup, servedVersion: string
     literal("MIGRATION_MODE", "check"),
     ...temporaryVariables,
     literal("BACKUP_NAME", backup.metadata.name),
+    literal("BACKUP_UID", backup.metadata.uid ?? ""),
     literal("BACKUP_SERVER_NAME", model.name),
     literal("BACKUP_SERVER_NAMESPACE", model.namespace),
     literal(serverUidVariable, model.owner.metadata.uid ?? ""),

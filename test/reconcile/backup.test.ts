@@ -74,9 +74,12 @@ describe("the state of a backup by its Job", () => {
   });
 
   test("is failed if the pod or the Job was deleted", () => {
-    assert.deepEqual(summary(of([], { conditions: [{ type: "Failed", status: "True" }] })), [
-      ...["Failed", true, "BackupInterrupted"],
-    ]);
+    const interrupted = ["Failed", true, "BackupInterrupted"];
+    assert.deepEqual(summary(of([], { conditions: [{ type: "Failed", status: "True" }] })), interrupted);
+    // The program ends with this code after SIGTERM, such as at the deadline of the Job.
+    const stopped = of([pod({ exitCode: 143, message: "", finishedAt })]);
+    assert.deepEqual(summary(stopped), interrupted);
+    assert.match(stopped.cause.message, /deleted or evicted, or ran for 24 hours/);
   });
 
   test("needs a user if the pod cannot start, and is not final", () => {
@@ -117,7 +120,7 @@ describe("the status of a backup", () => {
       startedAt: created,
       completedAt: finishedAt,
       duration: "1m30s",
-      location: "pvc://backups/team-a/demo/nightly-20260131T180000Z",
+      location: "pvc://backups/team-a/demo/nightly-20260131T180000Z-6b86b273ff",
       size: "1.2Gi",
       mlflowVersion: "3.17.2",
       schemaRevision: "abc",

@@ -119,10 +119,28 @@ describe("the Job of a backup", () => {
   });
 
   test("writes to a folder that the status names", () => {
-    const directory = "team-a/demo/nightly-20260131T180005Z";
+    const directory = `team-a/demo/nightly-20260131T180005Z-${backupJobName(backup()).slice(-10)}`;
     assert.equal(environmentOf(jobOf({}))["BACKUP_DIRECTORY"], `cluster-1/${directory}`);
     assert.equal(locationOf(backup()), `pvc://backups/cluster-1/${directory}`);
     assert.equal(environmentOf(jobOf({}, backup(inBucket)))["BACKUP_DIRECTORY"], directory);
     assert.equal(locationOf(backup(inBucket)), `s3://backups/cluster-1/${directory}`);
+  });
+
+  test("that no other MlflowBackup has, such as one of the same name and second in another cluster", () => {
+    const { metadata } = backup();
+    const other = { ...backup(), metadata: { ...metadata, uid: "uid-2" } };
+    assert.notEqual(locationOf(other), locationOf(backup()));
+    const { env = [] } = jobOf({}, other).spec.template.spec?.containers[0] ?? {};
+    assert.ok(env.some(({ name, value }) => name === "BACKUP_UID" && value === "uid-2"));
+  });
+
+  test("whose name fits into a file system, with the suffix of an incomplete backup", () => {
+    const long = { ...backup(), metadata: { ...backup().metadata, name: "n".repeat(253) } };
+    const folder = locationOf(long).split("/").at(-1) ?? "";
+    assert.ok(`${folder}.partial`.length <= 255, `${folder.length}`);
+  });
+
+  test("and ends after a day, since later backups of the server wait for it", () => {
+    assert.equal(jobOf({}).spec.activeDeadlineSeconds, 24 * 3600);
   });
 });

@@ -36,6 +36,7 @@ def backed_up(uri: str, folder: Path, more: Mapping[str, str] | None = None) -> 
         "BACKUP_DESTINATION": str(folder),
         "BACKUP_DIRECTORY": "team/tracking/first",
         "BACKUP_NAME": "first",
+        "BACKUP_UID": "uid-1",
         "BACKUP_SERVER_NAME": "tracking",
         "BACKUP_SERVER_NAMESPACE": "team",
         "BACKUP_SERVER_UID": "1",
@@ -114,6 +115,11 @@ class Sqlite(unittest.TestCase):
         self.assertFalse(left.exists())
         # Another run of the same Job finds the complete backup.
         self.assertEqual(backed_up("sqlite:////nowhere/mlflow.db", self.target)[:2], (0, report))
+        # Another MlflowBackup does not take it for its own.
+        code, report, _ = backed_up(self.uri, self.target, {"BACKUP_UID": "uid-2"})
+        self.assertEqual((code, report["reason"]), (1, "BackupDestinationRejected"))
+        self.assertIn("contains another backup, which was not changed", report["message"])
+        self.assertEqual(checked(final)["uid"], "uid-1")
 
     def test_users_in_the_tracking_database_are_in_its_dump(self) -> None:
         make_earlier(self.uri, 0)
@@ -276,6 +282,21 @@ class Tools(unittest.TestCase):
             self.assertEqual(failure.reason, reason)
             self.assertNotIn(text, failure.message)
         self.assertIn("signal 9", backup.dump_failure(tool, self.target, -9, "").message)
+
+    def test_a_value_cannot_become_further_lines_of_a_settings_file(self) -> None:
+        for uri in (
+            "mysql+pymysql://user:secret@db/mlflow?ssl_ca=/ca%0Aplugin-dir=/mlflow/data/artifacts",
+            "mysql+pymysql://user%0Ainit-command=x:secret@db/mlflow",
+            "postgresql://user:secret@db/mlflow%0D%0Ahost=other",
+            "postgresql://user:secret@db/mlflow?application_name=x%0Apassfile=/tmp/x",
+        ):
+            target = migrate.store("tracking", uri, "spec.backendStore")
+            with self.assertRaises(Failure) as raised:
+                backup.query_of(target)
+            self.assertEqual(raised.exception.reason, "ConfigurationInvalid")
+            self.assertNotIn("secret", raised.exception.message)
+        password = migrate.store("tracking", "postgresql://user:a%0Ab@db/mlflow?sslmode=require", "spec.backendStore")
+        self.assertEqual(backup.query_of(password)[1], {"sslmode": "require"})
 
     def test_values_of_an_option_file_keep_all_characters(self) -> None:
         self.assertEqual(backup.quoted('a"b\\c'), '"a"b\\\\c"')

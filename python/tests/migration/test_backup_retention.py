@@ -14,7 +14,7 @@ UID = "6f1c"
 
 
 def name_of(day: int, schedule: str = "nightly") -> str:
-    return f"{schedule}-202601{day:02}020000-202601{day:02}T020003Z"
+    return f"{schedule}-202601{day:02}020000-202601{day:02}T020003Z-{day:010x}"
 
 
 def manifest(folder: str, files: dict[str, bytes], changes: dict[str, Any] | None = None) -> bytes:
@@ -90,7 +90,7 @@ class Volume(unittest.TestCase):
         self.write(10, "nightly-other")
         without = self.write(11)
         (without / "manifest.json").unlink()
-        on_demand = self.parent / "before-upgrade-20260101T020003Z"
+        on_demand = self.parent / "before-upgrade-20260101T020003Z-0123456789"
         self.write(12).rename(on_demand)
         partial = self.parent / f"{name_of(13)}.partial"
         self.write(13).rename(partial)

@@ -2,12 +2,15 @@ import type { V1ContainerStateTerminated } from "@kubernetes/client-node";
 import type { MlflowBackup } from "../../api/backup.ts";
 import type { Job, Owned, Pod } from "../../kube/manifests.ts";
 import { isControlledBy, objectText } from "../../kube/object.ts";
-import { backupJobName, isExisting } from "../../resources/backup-job.ts";
+import { backupJobName, isExisting, longestHours } from "../../resources/backup-job.ts";
 import { podFailure, reportedFailure } from "../pod-failure.ts";
 import type { BackupResult, BackupState } from "./backup-state.ts";
 import type { RetentionResult } from "./retention-result.ts";
 
 const another = "Create another MlflowBackup";
+
+/** The exit code of the program after SIGTERM. */
+const exitCodeOfSignal = 143;
 
 /** What messages report of a program. */
 interface Texts {
@@ -78,6 +81,7 @@ function stateOfProgram(texts: Texts, job: Job, ended: V1ContainerStateTerminate
   const result = resultOf(ended.message);
   // The program reports a complete backup before it deletes older ones.
   if (ended.exitCode === 0 || result !== undefined) return completed(texts, job, time, result);
+  if (ended.exitCode === exitCodeOfSignal) return interrupted(texts, job, time);
   const { namespace, name } = job.metadata;
   const reported = reportedFailure(ended.message);
   const cause =
@@ -105,7 +109,7 @@ function completed(
 }
 
 function interrupted({ effect }: Texts, job: Job, ended: string | undefined): BackupState {
-  const message = `The pod of ${objectText(job)} was deleted or evicted before it completed, ${effect}. ${another}.`;
+  const message = `The pod of ${objectText(job)} was deleted or evicted, or ran for ${longestHours} hours, before it completed, ${effect}. ${another}.`;
   return { phase: "Failed", isStalled: true, cause: { reason: "BackupInterrupted", message }, job, ended };
 }
 

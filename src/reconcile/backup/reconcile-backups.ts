@@ -20,6 +20,9 @@ import { type BackupState, backupStatus, isFinished } from "./backup-state.ts";
 import { missingReferences } from "./missing-references.ts";
 import { deletedJob, stateOfJob } from "./observe-job.ts";
 
+/** The number of status writes of one pass: other servers wait for its worker. */
+const mostReports = 50;
+
 /** Seconds until the next attempt: a conflicting Job is not watched, because it does not have the operator's label. */
 const conflictSeconds = 30;
 
@@ -32,6 +35,16 @@ interface View {
   readonly now: Date;
   /** Reads the state of the server, at most once. */
   readonly observed: (server: MlflowServer) => Promise<ObservedState>;
+}
+
+/** What the backups of one reconciliation have in common. */
+interface Pass {
+  readonly waits: number[];
+  readonly failures: unknown[];
+  /** Whether a backup runs, or may run. */
+  isAnotherRunning: boolean;
+  /** The number of status writes. */
+  reports: number;
 }
 
 /**
@@ -57,32 +70,51 @@ export async function reconcileBackups(
     return known;
   };
   const view: View = { cluster, key, server, objects: cluster.backupObjects(key), now, observed };
-  const waits: number[] = [];
-  const failures: unknown[] = [];
-  let running: MlflowBackup | undefined;
+  const pass: Pass = { waits: [], failures: [], isAnotherRunning: false, reports: 0 };
   // One that has a Job is first, regardless of its age.
   for (const backup of backups.toSorted(
     (one, other) => Number(hasStarted(other, view)) - Number(hasStarted(one, view)),
   )) {
-    const problem = await specProblem(cluster, "MlflowBackup", backup);
-    if (problem?.isHidden === true) {
-      waits.push(hiddenSeconds);
-      continue;
+    if (pass.reports >= mostReports) {
+      pass.waits.push(1);
+      break;
     }
-    const state: BackupState =
-      problem === undefined
-        ? await stateOf(backup, view, running)
-        : { phase: "Pending", isStalled: true, cause: problem.cause };
-    if (state.phase === "Running") running = backup;
-    const { status, againInSeconds } = backupStatus(backup, state, installation, now);
-    for (const seconds of [againInSeconds, state.againInSeconds]) if (seconds !== undefined) waits.push(seconds);
-    if (state.failure !== undefined) failures.push(state.failure);
-    if (isDeepStrictEqual(status, backup.status)) continue;
-    await cluster.reportBackup(backup, status);
-    for (const event of backupEvents(backup.status, status)) await cluster.recordEvent(backup, event);
+    try {
+      await reconcileBackup(backup, view, installation, pass);
+    } catch (error) {
+      // It may have a Job: the response to its creation can be lost.
+      pass.isAnotherRunning = true;
+      pass.failures.push(error);
+    }
   }
-  if (failures.length > 0) throw failures[0];
-  return waits.length === 0 ? undefined : Math.min(...waits);
+  if (pass.failures.length > 0) throw pass.failures[0];
+  return pass.waits.length === 0 ? undefined : Math.min(...pass.waits);
+}
+
+async function reconcileBackup(
+  backup: MlflowBackup,
+  view: View,
+  installation: Installation,
+  pass: Pass,
+): Promise<void> {
+  const { cluster, now } = view;
+  const problem = await specProblem(cluster, "MlflowBackup", backup);
+  if (problem?.isHidden === true) {
+    pass.waits.push(hiddenSeconds);
+    return;
+  }
+  const state: BackupState =
+    problem === undefined
+      ? await stateOf(backup, view, pass.isAnotherRunning)
+      : { phase: "Pending", isStalled: true, cause: problem.cause };
+  pass.isAnotherRunning ||= state.phase === "Running";
+  const { status, againInSeconds } = backupStatus(backup, state, installation, now);
+  for (const seconds of [againInSeconds, state.againInSeconds]) if (seconds !== undefined) pass.waits.push(seconds);
+  if (state.failure !== undefined) pass.failures.push(state.failure);
+  if (isDeepStrictEqual(status, backup.status)) return;
+  pass.reports += 1;
+  await cluster.reportBackup(backup, status);
+  for (const event of backupEvents(backup.status, status)) await cluster.recordEvent(backup, event);
 }
 
 function byCreation({ metadata: one }: MlflowBackup, { metadata: other }: MlflowBackup): number {
@@ -101,7 +133,7 @@ function jobOf(backup: MlflowBackup, objects: readonly Owned[]): Job | undefined
   );
 }
 
-async function stateOf(backup: MlflowBackup, view: View, running: MlflowBackup | undefined): Promise<BackupState> {
+async function stateOf(backup: MlflowBackup, view: View, isAnotherRunning: boolean): Promise<BackupState> {
   const { cluster, server, key, objects, now } = view;
   const job = jobOf(backup, objects);
   // The content of a Job without a server is not cached.
@@ -116,7 +148,8 @@ async function stateOf(backup: MlflowBackup, view: View, running: MlflowBackup |
     isStalled: false,
     cause: { reason: "BackupWaiting", message },
   });
-  if (running !== undefined) return waiting(`Waiting until ${objectText(running)} of the same server ends.`);
+  // Without its name: it would change for all that wait whenever one ends.
+  if (isAnotherRunning) return waiting("Waiting until another MlflowBackup of the same server ends.");
   if (server.omitted !== undefined) return serverNotReady(server, undefined);
   if ((await specProblem(cluster, "MlflowServer", server)) !== undefined) return serverNotReady(server, undefined);
   const observed = await view.observed(server);

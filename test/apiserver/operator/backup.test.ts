@@ -58,13 +58,14 @@ describe("backups", { skip: onK3s(), concurrency: 4 }, () => {
     await reached(stage, "first", "Running", "BackupRunning");
     await request(stage, "second");
     const waiting = await reached(stage, "second", "Pending", "BackupWaiting");
-    assert.match(messageOf(waiting), /^Waiting until MlflowBackup\/first /);
+    assert.match(messageOf(waiting), /^Waiting until another MlflowBackup of the same server ends/);
     assert.equal((await backupJobs(stage)).length, 1);
     await stage.apply(server("mlflow", { "spec.hibernate": true }));
     stage.kubelet.decide(backups(succeeds));
     const { status, metadata } = await reached(stage, "first", "Completed", "BackupCompleted");
     const time = String(metadata.creationTimestamp).replaceAll(/[-:]/g, "");
-    assert.equal(status?.location, `pvc://backups/${stage.namespace}/mlflow/first-${time}`);
+    const folder = `first-${time}-${status?.job?.slice(-10)}`;
+    assert.equal(status?.location, `pvc://backups/${stage.namespace}/mlflow/${folder}`);
     assert.deepEqual([status?.size, status?.mlflowVersion, status?.schemaRevision], ["2Ki", "3.17.2", "abc"]);
     assert.ok(status?.startedAt !== undefined && status.completedAt !== undefined && status.duration !== undefined);
     await reached(stage, "second", "Completed", "BackupCompleted");
@@ -136,6 +137,51 @@ describe("backups", { skip: onK3s(), concurrency: 4 }, () => {
     const answer = await stage.objects.attempt("PATCH", path, { spec }, "application/merge-patch+json");
     assert.equal(answer.status, 422);
     assert.match(answer.body, /the spec of an MlflowBackup cannot be changed: create another one/);
+  });
+
+  test("that wait are not written again when another one ends", async (context) => {
+    const stage = await fixture(context);
+    await stage.apply(server());
+    await stage.ready();
+    stage.kubelet.decide(backups({ does: "runs" }));
+    for (const name of ["a", "b", "c"]) {
+      await request(stage, name);
+      await reached(
+        stage,
+        name,
+        name === "a" ? "Running" : "Pending",
+        name === "a" ? "BackupRunning" : "BackupWaiting",
+      );
+    }
+    const before = await stage.objects.the("MlflowBackup", "c");
+    const { status: { job = "" } = {} } = await stage.objects.the("MlflowBackup", "a");
+    stage.kubelet.decide((pod) => (pod.metadata.name.startsWith(job) ? succeeds : backups({ does: "runs" })(pod)));
+    await reached(stage, "a", "Completed", "BackupCompleted");
+    await reached(stage, "b", "Running", "BackupRunning");
+    await stage.quiet();
+    const { metadata } = await stage.objects.the("MlflowBackup", "c");
+    assert.equal(metadata.resourceVersion, before.metadata.resourceVersion);
+  });
+
+  test("whose status cannot be written do not hide others", async (context) => {
+    const proxy = await startFaultProxy(await sharedControlPlane());
+    context.after(() => proxy.close());
+    const stage = await fixture(context, { proxy });
+    await stage.apply(server());
+    await stage.ready();
+    stage.kubelet.decide(backups({ does: "runs" }));
+    const when = ({ method, path }: { method: string; path: string }) =>
+      method === "PATCH" && path.endsWith("/mlflowbackups/a/status");
+    const rule = proxy.fault({ when, fault: { kind: "status", code: 500 } });
+    await request(stage, "a");
+    await rule.first;
+    await request(stage, "b");
+    await reached(stage, "b", "Pending", "BackupWaiting");
+    assert.equal((await backupJobs(stage)).length, 1);
+    stage.kubelet.decide(backups(succeeds));
+    rule.remove();
+    await reached(stage, "a", "Completed", "BackupCompleted");
+    await reached(stage, "b", "Completed", "BackupCompleted");
   });
 
   test("have one Job each, whenever the operator is killed", async (context) => {
