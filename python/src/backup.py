@@ -57,6 +57,7 @@ from check_artifacts import classify
 from migrate import (
     CONNECT_TEXTS,
     REMEDIES,
+    RESTORE_TABLE,
     Store,
     configuration_error,
     connect,
@@ -75,8 +76,6 @@ from mlflow_outcome import Failure, finish, give_up, log, report
 PARTIAL = ".partial"
 # A copy of an SQLite database that is uploaded to a bucket, next to the database.
 COPY_SUFFIX = ".backup-copy"
-# The table in which restore.py records which backup a database has been restored from. It is not part of a backup.
-RESTORE_TABLE = "mlflow_operator_restore"
 CHUNK = 1 << 20
 # A part of an upload has at least this size; S3 allows 10,000 parts, so later ones are larger.
 PART = 16 << 20

@@ -30,7 +30,7 @@ Environment:
 Exit code 0: the schemas are current. Exit code 1: one line of JSON, {"reason", "message"}, is in the termination log and
 on stderr. Reasons: ConfigurationInvalid, UnsupportedImage, DriverMissing, DatabaseUnreachable, DatabaseRejected,
 DatabaseAuthenticationFailed, DatabaseNotFound, DatabasePermissionDenied, DatabaseReadOnly, DatabaseFull,
-DatabaseLocked, DatabaseTimeout, MigrationTimeout, DatabaseTooNew, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
+DatabaseLocked, DatabaseTimeout, MigrationTimeout, DatabaseTooNew, RestoreIncomplete, TLSVerificationFailed, AdminPasswordRejected, ManualMigrationNeeded, MigrationBusy,
 MigrationFailed, UnsupportedCharacterSet.
 
 No URL, password or text of an exception is ever written, because drivers quote their input; messages contain the parsed
@@ -71,6 +71,8 @@ CONNECT_ATTEMPTS = 3
 SQLITE_SPARE = 16 << 20
 # A copy of an SQLite database that is being migrated, next to it.
 COPY_SUFFIX = ".migrating"
+# The table in which restore.py records which backup a database was restored from. It is not part of a backup.
+RESTORE_TABLE = "mlflow_restore_record"
 # Maximum number of copies, if the database is written to after a copy was made.
 COPY_ATTEMPTS = 5
 # How long a statement waits for a lock in PostgreSQL. All later statements on the same table wait for it.
@@ -520,6 +522,24 @@ def require_character_set(target: Store, connection: Connection) -> None:
     )
 
 
+def require_complete_restore(target: Store) -> None:
+    """Raises Failure if a MySQL database has only a part of a backup: restore.py was interrupted, and runs no longer."""
+    from sqlalchemy import inspect, text
+
+    if target.backend != "mysql":
+        return
+    with engine(target) as database, database.connect() as connection:
+        if not inspect(connection).has_table(RESTORE_TABLE):
+            return
+        states = connection.execute(text(f"SELECT state FROM {RESTORE_TABLE}")).scalars().all()
+    if "started" in states:
+        raise Failure(
+            "RestoreIncomplete",
+            f"A restore into the {target.place} was interrupted, so it has only a part of the backup. Nothing was changed. Set spec.restore again,"
+            " or use an empty database.",
+        )
+
+
 @contextlib.contextmanager
 def engine(target: Store) -> Iterator[Any]:
     """Yields an engine created by MLflow, so that the check connects as the server does."""
@@ -888,6 +908,7 @@ def migrate() -> None:
         message = f"Reading the schema's revision: the {target.place} does not answer. End the sessions that block the database"
         with phase("inspect", Failure("DatabaseTimeout", message)):
             try:
+                require_complete_restore(target)
                 present, head = revisions(target)
             except Exception as error:
                 raise failure(error, target, "Reading the schema's revision") from None

@@ -6,7 +6,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 IMPORT = re.compile(
-    r"^(?:from|import) (boto3|google|kubernetes|mlflow|mlflow_kubernetes_plugins|mlflow_oidc_auth|psycopg2)\b", re.M
+    r"^(?:from|import) (boto3|google|kubernetes|mlflow|mlflow_kubernetes_plugins|mlflow_oidc_auth|psycopg2|pymysql)\b",
+    re.M,
 )
 
 #: Tests of programs that import these packages.
@@ -17,6 +18,9 @@ INDIRECT = {
         "migration/test_backup_postgresql.py",
         "migration/test_check_artifacts.py",
         "migration/test_postgresql.py",
+        "migration/test_restore.py",
+        "migration/test_restore_mysql.py",
+        "migration/test_restore_postgresql.py",
         "migration/test_sqlite.py",
         "migration/test_upgrade_preflight.py",
     ],

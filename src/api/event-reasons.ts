@@ -20,13 +20,20 @@ export type EventAction =
   | "Probe"
   | "Rotate"
   | "Grant"
-  | "BackUp";
+  | "BackUp"
+  | "Restore";
 
 /**
  * Reasons of lifecycle Events: stable, as those of conditions. Every other Event is a Warning with the reason of the condition
  * `Stalled`.
  */
 export const eventReasons = {
+  RestoreCompleted: {
+    kind: "MlflowServer",
+    type: "Normal",
+    action: "Restore",
+    meaning: "The databases, and the artifacts of a volume, were restored from a backup.",
+  },
   MigrationStarted: {
     kind: "MlflowServer",
     type: "Normal",
@@ -232,6 +239,7 @@ const migrationFailures = [
   "MigrationFailed",
   "PreflightFailed",
   "MigrationBusy",
+  "RestoreIncomplete",
   "MigrationTimeout",
   "CrashLooping",
   "OutOfMemory",

@@ -554,6 +554,51 @@ export const reasons = {
     meaning: "The artifacts on the server's volume cannot be read completely.",
     remedy: "Check the volume and the owner of the files, and create another `MlflowBackup`.",
   },
+  BackupNotFound: {
+    meaning: "The MlflowBackup of `spec.restore` does not exist.",
+    remedy: "Create it, for files of another cluster with `spec.existing`, or name another one.",
+    isAwaited: true,
+  },
+  BackupUnusable: {
+    meaning: "The MlflowBackup of `spec.restore` has failed.",
+    remedy: "Name a completed MlflowBackup.",
+  },
+  BackupTooNew: {
+    meaning: "The backup to restore is of a newer version of MLflow.",
+    remedy: "Set `spec.version` to the version of the backup, or a newer one.",
+  },
+  RestorePending: { meaning: "The restore waits for the MlflowBackup, or for an earlier attempt to end.", remedy: "" },
+  RestoreRunning: { meaning: "A Job restores the backup. Pods start after it.", remedy: "" },
+  RestoreFailed: {
+    meaning: "The restore failed for an unknown reason. It is repeated.",
+    remedy: "Read the log of the Job.",
+  },
+  RestoreIncomplete: {
+    meaning:
+      "A restore into the MySQL database was interrupted, and `spec.restore` is gone, so the database has a part of the backup.",
+    remedy: "Set `spec.restore` again, or use an empty database.",
+  },
+  RestoreTargetNotEmpty: {
+    meaning: "A database or the volume to restore into has content that is not of the backup. Nothing is changed.",
+    remedy: "Use empty databases and an empty volume, or remove `spec.restore`.",
+  },
+  RestoreTargetMismatch: {
+    meaning: "The backup is of another kind of database, another authentication method or another schema.",
+    remedy: "Change the databases and the authentication method to those of the backup.",
+  },
+  RestoreArtifactsMismatch: {
+    meaning: "The backup has artifacts of a volume and the server uses a bucket, or the reverse.",
+    remedy: "Use the store of the backup, or `restore.accept: [MissingArtifacts]`.",
+  },
+  RestoreKeysMismatch: {
+    meaning: "The encryption keys of the server are not those of the backup.",
+    remedy:
+      "Put the keys of that time into the Secret `<name>-session`, or lose stored credentials by `restore.accept: [NewKeys]`.",
+  },
+  RestoreVolumeFull: {
+    meaning: "The volume of the server has no space for the artifacts of the backup.",
+    remedy: "Enlarge the volume. The restore is repeated.",
+  },
   BackupDestinationReadOnly: {
     meaning: "The volume or bucket of a backup is not writable.",
     remedy: "Grant the permission to write, and create another `MlflowBackup`.",

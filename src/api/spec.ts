@@ -11,6 +11,7 @@ import { monitoring } from "./fields/monitoring.ts";
 import { networkPolicy } from "./fields/network-policy.ts";
 import { pod } from "./fields/pod.ts";
 import { extraAnnotations } from "./fields/pod-metadata.ts";
+import { restore } from "./fields/restore.ts";
 import { requiredRemedy, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
 import { traces } from "./fields/traces.ts";
@@ -71,6 +72,7 @@ export const mlflowServerSpec = z
     backendStore,
     artifactStore,
     authentication,
+    restore: restore.optional(),
     workspaces: workspaces.optional(),
     traces: traces.optional(),
     mesh: mesh.optional(),

@@ -82,6 +82,25 @@ const rotationRecord = z
 /** The last rotation of a credential. */
 export type RotationRecord = z.infer<typeof rotationRecord>;
 
+const number = (description: string) => z.int().min(0).max(1e12).meta({ description }).exactOptional();
+
+const restoreRecord = z
+  .strictObject({
+    backup: z.string().max(253).meta({ description: "Name of the MlflowBackup." }),
+    location: z.string().max(2048).meta({ description: "Where the backup is." }),
+    time: z.string().meta({ description: "End of the restore.", format: "date-time" }),
+    experiments: number("Experiments."),
+    runs: number("Runs."),
+    registeredModels: number("Registered models."),
+    users: number("Users."),
+    credentials: number("Encrypted credentials."),
+    unreadableCredentials: number("Those that the keys do not decrypt."),
+  })
+  .meta({ description: "What spec.restore restored, with numbers of rows." });
+
+/** What a server was restored from. */
+export type RestoreRecord = z.infer<typeof restoreRecord>;
+
 const count = (description: string) => z.int().min(0).max(2147483647).meta({ description, format: "int32" });
 
 const time = (description: string) => z.string().meta({ description, format: "date-time" });
@@ -144,6 +163,7 @@ export const mlflowServerStatus = z
     migration: migrationRecord.exactOptional(),
     rollout: rolloutRecord.exactOptional(),
     upgrade: upgradeRecord.exactOptional(),
+    restore: restoreRecord.exactOptional(),
     authentication: z
       .string()
       .max(64)

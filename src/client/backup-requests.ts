@@ -10,12 +10,18 @@ import type { Watches } from "./watches.ts";
 /** The MlflowBackups and MlflowBackupSchedules. They are watched without servers as well: they report that their server does not exist. */
 export class BackupRequests {
   readonly #onChange: (scope: Scope, server: Key) => void;
+  readonly #onBackup: (scope: Scope, backup: Key) => void;
   readonly #backups: Scoped<Store<MlflowBackup>>;
   readonly #schedules: Scoped<Store<MlflowBackupSchedule>>;
 
-  /** `onChange` is called for each change, with the server that it names. */
-  constructor(isNamespaced: boolean, onChange: (scope: Scope, server: Key) => void) {
+  /** `onChange` is called for each change, with the server that it names, and `onBackup` for each change of an MlflowBackup. */
+  constructor(
+    isNamespaced: boolean,
+    onChange: (scope: Scope, server: Key) => void,
+    onBackup: (scope: Scope, backup: Key) => void,
+  ) {
     this.#onChange = onChange;
+    this.#onBackup = onBackup;
     this.#backups = new Scoped(isNamespaced);
     this.#schedules = new Scoped(isNamespaced);
   }
@@ -24,7 +30,12 @@ export class BackupRequests {
     const changed = (_change: unknown, { metadata: { namespace }, spec }: MlflowBackup | MlflowBackupSchedule) =>
       this.#onChange(scope, { namespace, name: spec.serverRef.name });
     const options = { indexesOf: byNamespace, isCustom: true };
-    const backups = this.#backups.set(scope, new Store<MlflowBackup>(changed, options));
+    const backupChanged = (change: unknown, backup: MlflowBackup) => {
+      const { namespace, name } = backup.metadata;
+      changed(change, backup);
+      this.#onBackup(scope, { namespace, name });
+    };
+    const backups = this.#backups.set(scope, new Store<MlflowBackup>(backupChanged, options));
     const schedules = this.#schedules.set(scope, new Store<MlflowBackupSchedule>(changed, options));
     return [
       watches.start({ kind: "MlflowBackup", scope, handler: backups }),
@@ -39,6 +50,8 @@ export class BackupRequests {
   }
 
   readonly backups = (key: Key): MlflowBackup[] => ofServer(this.#backups, key);
+
+  readonly backup = (key: Key): MlflowBackup | undefined => this.#backups.of(key.namespace)?.get(key);
 
   readonly schedules = (key: Key): MlflowBackupSchedule[] => ofServer(this.#schedules, key);
 

@@ -77,9 +77,15 @@ export class Caches {
     this.#options = options;
     this.#scopes = namespaces ?? [undefined];
     this.#servers = new Scoped(isNamespaced);
-    this.#requests = new BackupRequests(isNamespaced, (scope, server) => {
-      if (this.#isReady(scope)) onServer(server);
-    });
+    this.#requests = new BackupRequests(
+      isNamespaced,
+      (scope, server) => {
+        if (this.#isReady(scope)) onServer(server);
+      },
+      (scope, backup) => {
+        if (this.#isReady(scope)) for (const server of this.#restoredFrom(backup)) onServer(server);
+      },
+    );
     this.#others = new Scoped(isNamespaced);
     this.#addresses = hostIndex(onServer);
     this.#watches = new Watches({
@@ -123,6 +129,9 @@ export class Caches {
 
   /** The MlflowBackups of this server, which need not exist. */
   readonly backups = (key: Key): MlflowBackup[] => this.#requests.backups(key);
+
+  /** The MlflowBackup, or undefined if it does not exist. */
+  readonly backup = (key: Key): MlflowBackup | undefined => this.#requests.backup(key);
 
   /** The MlflowBackupSchedules of this server, which need not exist. */
   readonly backupSchedules = (key: Key): MlflowBackupSchedule[] => this.#requests.schedules(key);
@@ -276,6 +285,14 @@ export class Caches {
       };
       return this.#watches.start({ kind, scope, handler, labelSelector: managedSelector });
     });
+  }
+
+  /** The servers that wait to be restored from a backup. */
+  #restoredFrom({ namespace, name }: Key): Key[] {
+    const servers = this.#servers.of(namespace)?.indexed(namespaceEntry(namespace)) ?? [];
+    return servers
+      .filter(({ spec, status }) => spec?.restore?.backupRef?.name === name && status?.restore === undefined)
+      .map(({ metadata }) => ({ namespace, name: metadata.name }));
   }
 
   /** The names of the servers in a scope, and those that requests for backups name. */

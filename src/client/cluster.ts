@@ -137,6 +137,7 @@ export function clusterConnection(options: ClusterOptions): ClusterConnection {
         deployment: cache.deployment,
         owned: cache.owned,
         backups: cache.backups,
+        backup: cache.backup,
         backupSchedules: cache.backupSchedules,
         backupObjects: cache.backupObjects,
         optedInNamespaces: cache.optedInNamespaces,

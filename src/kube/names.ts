@@ -20,7 +20,7 @@ export const label = {
   clientOf: `${group}/client-of`,
   /** On a Namespace, set by its administrators: the namespace whose servers can use it as a workspace. */
   workspaceOf: `${group}/workspace-of`,
-  /** The component of a pod: `server`, `migration`, `preflight`, `traces`, `garbage-collection`, `backup` or `rotation`. */
+  /** The component of a pod: `server`, `migration`, `preflight`, `traces`, `garbage-collection`, `backup`, `restore` or `rotation`. */
   component: "app.kubernetes.io/component",
   /** On an MlflowBackup: the MlflowBackupSchedule that it was created for. */
   backupSchedule: `${group}/backup-schedule`,

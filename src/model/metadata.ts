@@ -14,6 +14,7 @@ export type Component =
   | "traces"
   | "garbage-collection"
   | "backup"
+  | "restore"
   | "rotation";
 
 /**

@@ -39,6 +39,7 @@ export const objectNames = {
   migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
   preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
   backupJob: (server: string, hash: string) => `${server}-backup-${hash}`,
+  restoreJob: (server: string, hash: string) => `${server}-restore-${hash}`,
   rotationJob: (server: string, hash: string) => `${server}-rotate-${hash}`,
 } as const;
 
@@ -52,7 +53,7 @@ export type Names = Readonly<
   Record<
     Exclude<
       keyof typeof objectNames,
-      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "rotationJob"
+      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "restoreJob" | "rotationJob"
     >,
     string
   >
@@ -145,6 +146,7 @@ function ownNames(server: string): ReadonlySet<string> {
     migrationJob,
     preflightJob,
     backupJob,
+    restoreJob,
     rotationJob,
     client,
     ...own
@@ -161,9 +163,13 @@ export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, 
     case "Pod":
       return true;
     case "Job":
-      return [objectNames.migrationJob, objectNames.preflightJob, objectNames.backupJob, objectNames.rotationJob].some(
-        (nameOf) => name.startsWith(nameOf(server, "")),
-      );
+      return [
+        objectNames.migrationJob,
+        objectNames.preflightJob,
+        objectNames.backupJob,
+        objectNames.restoreJob,
+        objectNames.rotationJob,
+      ].some((nameOf) => name.startsWith(nameOf(server, "")));
     case "ClusterRoleBinding":
       return (
         name === objectNames.clusterRoleBinding(namespace, server) ||

@@ -60,6 +60,8 @@ export interface ServerBase {
   readonly workspaces: WorkspaceSettings;
   /** Whether the database of the backend store is migrated by the operator, only checked, or neither. */
   readonly migrationMode: "upgrade" | "check" | undefined;
+  /** Differences from the backup that a restore accepts. */
+  readonly acceptedDifferences: readonly string[];
   readonly references: References;
   /** What the model was resolved from, for hashes that detect a change of it. Builders do not read it. */
   readonly source: Inputs;
@@ -186,6 +188,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
       Automatic: "upgrade",
       Manual: spec.backendStore.connectionCheck === false ? undefined : "check",
     } as const),
+    acceptedDifferences: spec.restore?.accept ?? [],
     references,
     source: inputs,
   };

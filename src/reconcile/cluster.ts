@@ -65,6 +65,9 @@ export interface Cluster {
   /** The MlflowBackups that name this server, which need not exist. */
   backups(key: Key): readonly MlflowBackup[];
 
+  /** The MlflowBackup as last seen, or undefined if it does not exist. The servers that are restored from it are reconciled when it changes. */
+  backup(key: Key): MlflowBackup | undefined;
+
   /** The MlflowBackupSchedules that name this server, which need not exist. */
   backupSchedules(key: Key): readonly MlflowBackupSchedule[];
 

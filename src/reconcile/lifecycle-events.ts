@@ -22,6 +22,7 @@ export function serverEvents(before: MlflowServerStatus | undefined, after: Mlfl
     ...upgradeEvents(before, after),
     ...versionEvents(before, after),
     ...hibernationEvents(before, after),
+    ...restoreEvents(before, after),
     ...migrationEvents(before, after),
     ...rotationEvents(before, after),
     ...rolloutEvents(before, after),
@@ -134,6 +135,16 @@ function hibernationEvents(before: Status | undefined, after: Status): ReportedE
   }
   const starts = available?.reason === "NoPodReady" || available?.reason === "PodsReady";
   return wasHibernated && starts ? [lifecycleEvent("HibernationEnded", "Pods start again.")] : [];
+}
+
+function restoreEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
+  if (after.restore === undefined || before?.restore !== undefined) return [];
+  return [
+    lifecycleEvent(
+      "RestoreCompleted",
+      conditionIn(after, "Restored")?.message ?? `The server was restored from MlflowBackup/${after.restore.backup}.`,
+    ),
+  ];
 }
 
 function migrationEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {

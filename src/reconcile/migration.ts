@@ -5,6 +5,7 @@ import { annotation, label } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
 import type { Cause } from "./cause.ts";
 import { podFailure } from "./pod-failure.ts";
+import { isRestoreJob } from "./restored-counts.ts";
 
 /** The state of the databases, and which Jobs must be created and deleted. */
 export interface Migration {
@@ -323,7 +324,7 @@ export function waiting(migration: Migration, message: string, more: Partial<Mig
 
 /** Whether an object is a Job that migrates databases. */
 export function isMigrationJob(object: Owned): object is Job {
-  return object.kind === "Job" && !isPreflightJob(object) && !isRotationJob(object);
+  return object.kind === "Job" && !isPreflightJob(object) && !isRotationJob(object) && !isRestoreJob(object);
 }
 
 export function isRotationJob(object: Owned): object is Job {

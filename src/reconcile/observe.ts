@@ -11,6 +11,8 @@ import type { Credentials, Inputs, Installation, References } from "../model/inp
 import { dataKeys, objectNames } from "../model/names.ts";
 import { rotationsIn } from "../model/rotation.ts";
 import { workspacesOf } from "../model/workspaces.ts";
+import { backupReferences } from "../resources/backup-destination.ts";
+import { missingReferences } from "./backup/missing-references.ts";
 import type { Cluster } from "./cluster.ts";
 import { exposureOf } from "./exposure.ts";
 import { randomPassword } from "./generated-keys.ts";
@@ -84,8 +86,25 @@ export async function observe(
     granted: cluster.granted({ namespace, name }),
     warnings,
     upgradeMembers: () => upgradeMembers(cluster),
+    ...(await readRestore(cluster, server)),
     now,
   };
+}
+
+/** Reads the backup of `spec.restore` until it is restored. */
+async function readRestore(cluster: Cluster, server: MlflowServer): Promise<Pick<ObservedState, "restore">> {
+  const { namespace } = server.metadata;
+  const name = server.spec.restore?.backupRef.name;
+  if (name === undefined || server.status?.restore !== undefined) return {};
+  const backup = cluster.backup({ namespace, name });
+  if (backup?.status?.phase !== "Completed") return { restore: { backup, missing: [] } };
+  const missing = await missingReferences(
+    cluster,
+    backup,
+    backupReferences(backup),
+    `MlflowBackup/${name} is not restored`,
+  );
+  return { restore: { backup, missing } };
 }
 
 async function readWarnings(cluster: Cluster, owned: readonly Owned[], now: Date): Promise<Warnings> {

@@ -1,7 +1,9 @@
+import type { MlflowBackup } from "../api/backup.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ServerModel } from "../features/server-model.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Installation, References } from "../model/inputs.ts";
+import type { Cause } from "./cause.ts";
 import type { RepeatedConflict } from "./cluster.ts";
 import type { EndpointResults } from "./endpoint-checks.ts";
 import type { Exposure } from "./exposure.ts";
@@ -12,6 +14,13 @@ import type { UpgradeMember } from "./upgrade.ts";
 import type { UpgradeBackupInputs } from "./upgrade-backup.ts";
 import type { Warnings } from "./warnings.ts";
 import type { WorkspaceSummary } from "./workspace/summary.ts";
+
+/** The backup of `spec.restore`. */
+export interface RestoreSource {
+  /** Undefined if it does not exist. */
+  readonly backup: MlflowBackup | undefined;
+  readonly missing: readonly Cause[];
+}
 
 /** The observed state of a reconciliation. Everything after `observe` is a pure function of it. */
 export interface ObservedState {
@@ -47,5 +56,7 @@ export interface ObservedState {
   readonly warnings?: Warnings;
   /** What of all servers matters to an upgrade of the operator, as it is known at the time of the call; default: nothing. */
   readonly upgradeMembers?: () => readonly UpgradeMember[];
+  /** The backup that is restored first, and its missing Secrets; no field without a restore, or when it is done. */
+  readonly restore?: RestoreSource;
   readonly now: Date;
 }

@@ -1,3 +1,4 @@
+import type { RestoreRecord } from "../api/status.ts";
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
 import { objectNames, serviceUrl } from "../model/names.ts";
 import { replicasOf } from "../model/replicas.ts";
@@ -25,6 +26,8 @@ export interface Outcome {
   readonly migration?: Migration;
   /** Why the pods keep the template of a previous version of the operator. */
   readonly upgrade?: Cause;
+  /** What has been restored, or why nothing is restored yet. */
+  readonly restore?: { readonly record?: RestoreRecord | undefined; readonly cause?: Cause | undefined };
   /** The change of the version or the image that is in progress. */
   readonly change?: VersionProgress;
   /** Objects have just been written: their events trigger the next reconciliation, which reports more. */
@@ -81,18 +84,24 @@ function outcomeWithConflict(observed: ObservedState, plan: Plan): Outcome {
   const outcome = {
     ...state,
     ...(plan.change && { change: plan.change }),
+    ...(plan.restore && { restore: { record: plan.restore.record, cause: plan.restore.hold?.cause } }),
     ...(upgrade && { upgrade: upgrade.cause, ...againIn(upgrade.againInSeconds, state.againInSeconds) }),
   };
   const { conflict, migration } = plan;
   if (conflict === undefined || outcome.isInterim) return outcome;
   const { reason, message, seconds } = conflict;
   const againInSeconds = Math.min(seconds, outcome.againInSeconds ?? seconds);
-  const waiting = { ...(outcome.upgrade && { upgrade: outcome.upgrade }), ...(plan.change && { change: plan.change }) };
+  const waiting = {
+    ...(outcome.restore && { restore: outcome.restore }),
+    ...(outcome.upgrade && { upgrade: outcome.upgrade }),
+    ...(plan.change && { change: plan.change }),
+  };
   return { state: "stalled", cause: { reason, message }, migration, againInSeconds, ...waiting };
 }
 
-function outcomeByState(observed: ObservedState, { groups, migration, missing, hold }: Plan): Outcome {
+function outcomeByState(observed: ObservedState, { groups, migration, missing, restore, ...plan }: Plan): Outcome {
   const { owned, server } = observed;
+  const hold = restore?.hold ?? plan.hold;
   if (hold !== undefined) {
     const { state, cause, againInSeconds } = hold;
     // What is reported of the database and the migration stays: nothing has been changed yet.

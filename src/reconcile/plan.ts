@@ -17,6 +17,7 @@ import { deletionsOf, isSame, type LiveObjects, type ObjectStep, stepsFor } from
 import type { ObservedState } from "./observed-state.ts";
 import { isCrossNamespace, isStored, type NamingConflict, namingConflictOf, ownershipOf } from "./ownership.ts";
 import { podPrerequisites } from "./pod-prerequisites.ts";
+import { type Restore, type RestoreHold, restoreOf } from "./restore.ts";
 import { rolloutOf } from "./rollout.ts";
 import { rotationJobSteps } from "./rotation/rotation.ts";
 import { statusOf } from "./status.ts";
@@ -60,6 +61,8 @@ export interface Plan {
   readonly upgrade?: Waiting;
   /** The change of the version or the image that is in progress. */
   readonly change?: VersionProgress;
+  /** The restore of a backup; no field without one, or when it is in the status. */
+  readonly restore?: Restore;
   /** Why the migration of that change does not begin yet. */
   readonly hold?: Hold;
 }
@@ -92,6 +95,8 @@ export function planOf(observed: ObservedState): Plan {
   const migration = isStaged || hold !== undefined ? decided : migrationFor(decided, observed);
   const namingConflict = firstNamingConflict(all, observed.unmanaged, observed);
   if (namingConflict !== undefined) return { groups: [], migration, namingConflict };
+  const restore = restoreOf(observed);
+  if (restore.hold !== undefined) return restorePlan(wanted, { ...restore, hold: restore.hold }, observed);
   if (isStaged) return stagedPlan(wanted, staged, observed, migration, pending && heldTurn(pending, observed));
   if (migration.isRejected) return { groups: recordGroups(migration, observed), migration };
   if (hold !== undefined) return heldPlan(wanted, hold, observed);
@@ -99,7 +104,33 @@ export function planOf(observed: ObservedState): Plan {
     pending === undefined
       ? rollingOut(observed, deployment)
       : migrating(pending, migration, migrationJob?.metadata.name);
-  return fullPlan(wanted, { migration, migrationJob, change, isChange: pending !== undefined }, observed);
+  return fullPlan(wanted, { migration, migrationJob, change, isChange: pending !== undefined, restore }, observed);
+}
+
+/** All that the Job of a restore needs, and the Job. Running pods stay. */
+function restorePlan(
+  wanted: Record<Stage, Manifest[]>,
+  restore: Restore & { readonly hold: RestoreHold },
+  observed: ObservedState,
+): Plan {
+  const stage = stageSteps(wanted, observed);
+  const { create } = restore.hold;
+  const groups = [
+    finalizerStep(Object.values(wanted).flat(), observed),
+    stage("generated"),
+    [
+      ...stage("prerequisites"),
+      ...restoreDeletions(restore),
+      ...(create === undefined ? [] : [{ do: "create", manifest: create } as const]),
+    ],
+  ];
+  return { ...limited(groups, wanted, observed), migration: knownMigration(observed.server), restore };
+}
+
+function restoreDeletions({ remove }: Restore): Step[] {
+  return remove
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map((live): Step => ({ do: "delete", live }));
 }
 
 /** A change of the version that may not begin yet: all that leaves pods as they are, and what the change waits for. */
@@ -126,12 +157,13 @@ interface Progress {
   readonly change: VersionProgress | undefined;
   /** Whether the spec has another version or image than the Deployment. */
   readonly isChange: boolean;
+  readonly restore: Restore;
 }
 
 /** The migration, and after it the pods and what follows them. */
 function fullPlan(
   wanted: Record<Stage, Manifest[]>,
-  { migration, migrationJob, change, isChange }: Progress,
+  { migration, migrationJob, change, isChange, restore }: Progress,
   observed: ObservedState,
 ): Plan {
   const all = Object.values(wanted).flat();
@@ -143,7 +175,13 @@ function fullPlan(
     finalizerStep(all, observed),
     migration.complete || migrationJob === undefined ? [] : stopStep(observed),
     stage("generated"),
-    [...stage("prerequisites"), ...jobs, ...rotationSteps(observed), ...(isChange ? [] : obsoletePreflights(observed))],
+    [
+      ...stage("prerequisites"),
+      ...jobs,
+      ...rotationSteps(observed),
+      ...(isChange ? [] : obsoletePreflights(observed)),
+      ...restoreDeletions(restore),
+    ],
   ];
   if (migration.complete) {
     const workload = stage("workload");
@@ -152,7 +190,13 @@ function fullPlan(
     groups.push(removedRoutes(all, observed), missing === undefined ? workload : []);
     groups.push([...stage("mesh"), ...exposure], obsolete(all, observed));
   }
-  return { ...limited(groups, wanted, observed), migration, ...(missing && { missing }), ...(change && { change }) };
+  return {
+    ...limited(groups, wanted, observed),
+    migration,
+    ...(missing && { missing }),
+    ...(change && { change }),
+    ...(restore.record && { restore }),
+  };
 }
 
 /** The steps that other clients' changes and terminating objects allow. */

@@ -20,7 +20,7 @@ function failureOf(pod: Pod): Cause | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined;
   const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
   const component = pod.metadata.labels?.[label.component];
-  const isTask = ["migration", "preflight", "rotation"].includes(component ?? "");
+  const isTask = ["migration", "preflight", "restore", "rotation"].includes(component ?? "");
   const terminationOf = isTask ? taskTermination : serverTermination;
   const containers = [
     ...initContainerStatuses.map((container) => ({ container, ended: taskTermination(container) })),

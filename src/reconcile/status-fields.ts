@@ -28,6 +28,7 @@ const allFields: readonly StatusFields[] = [
   migration,
   rollout,
   upgrade,
+  restore,
   ...independentFields,
   workspaceCounts,
   garbageCollection,
@@ -108,6 +109,12 @@ function upgrade({ outcome, before, now }: StatusInput): MlflowServerStatus {
   if (change.phase === "RollingOut" && state === "ready") return {};
   const isSame = former?.phase === change.phase && former.from === change.from && former.to === change.to;
   return { upgrade: { ...change, since: isSame ? former.since : now.toISOString() } };
+}
+
+/** It stays when `spec.restore` is removed: the databases are those of the backup. */
+function restore({ outcome, before }: StatusInput): MlflowServerStatus {
+  const record = before.restore ?? outcome.restore?.record;
+  return record === undefined ? {} : { restore: record };
 }
 
 function replicaCounts({ deployment }: StatusInput): MlflowServerStatus {

@@ -27,6 +27,13 @@ export const collectGarbageProgram: Program = {
 export const backupProgram = program("backup.py", "backup_retention.py", "check_artifacts.py", "migrate.py");
 const backupReader = ["check_artifacts.py", "migrate.py", "backup_retention.py", "backup.py", "backup_reader.py"];
 export const verifyBackupProgram = program("verify_backup.py", ...backupReader);
+export const restoreProgram = program(
+  "restore.py",
+  ...backupReader,
+  "restore_artifacts.py",
+  "restore_databases.py",
+  "restore_summary.py",
+);
 
 /** Returns the files whose paths begin with the prefix, as Python finds them in a directory of its path. */
 export function filesFrom(prefix: string): Readonly<Record<string, string>> {

@@ -62,6 +62,7 @@ export const fullest: Document = {
     replicas: 3,
     hibernate: false,
     autoscaling: { minReplicas: 2, maxReplicas: 6, targetCPUUtilization: 60 },
+    restore: { backupRef: { name: "nightly" }, accept: ["NewKeys", "MissingArtifacts"] },
     garbageCollection: { schedule: "0 3 * * *", olderThan: "168h", suspend: true, dryRun: true },
     server: {
       workers: 2,

@@ -560,6 +560,19 @@ export const wrongDocuments: readonly Wrong[] = [
     ),
   ),
   full("a tag with a digest", { "spec.image.tag": "3.17.2@sha256:0" }, "spec.image.tag", "a digest belongs in digest"),
+  small("a restore without a backup", { "spec.restore": {} }, "spec.restore.backupRef", "restore.backupRef: {name:"),
+  small(
+    "a location as the name of a backup",
+    { "spec.restore": { backupRef: { name: "s3://backups/nightly" } } },
+    "spec.restore.backupRef.name",
+    "must be the name of a Kubernetes object",
+  ),
+  small(
+    "another difference to accept",
+    { "spec.restore": { backupRef: { name: "nightly" }, accept: ["OldKeys"] } },
+    "spec.restore.accept[0]",
+    "NewKeys",
+  ),
   full("half a digest", { "spec.image.digest": "sha256:00" }, "spec.image.digest", "64 hexadecimal digits"),
 ];
 

@@ -307,12 +307,14 @@ describe("in any sequence of statuses", () => {
           ),
         ],
       }),
+      ...(random() < 0.5 && { restore: { backup: "nightly", location: "pvc://backups/nightly", time: attempt } }),
       ...(random() < 0.9 && { rollout: { revision: pick("1", "2"), phase: pick(...phases) } }),
     };
   }
 
   /** What the new status must show if there is an Event of a reason. */
   const shows: Readonly<Record<keyof typeof eventReasons, (status: MlflowServerStatus) => boolean>> = {
+    RestoreCompleted: ({ restore }) => restore !== undefined,
     MigrationStarted: ({ migration }) => migration?.phase === "Started",
     MigrationCompleted: (status) => status.migration?.phase === "Complete" && is(status, "DatabaseReady", "True"),
     MigrationFailed: (status) => is(status, "Stalled", "True") && is(status, "DatabaseReady", "False"),

@@ -26,7 +26,7 @@ export const healthy = (pod: Pod): PodOutcome => (isTask(pod) ? { does: "succeed
 
 /** Whether a pod belongs to a Job: a migration, the checks before it, a backup or a rotation. */
 function isTask({ metadata: { labels } }: Pod): boolean {
-  return ["migration", "preflight", "backup", "rotation"].includes(labels?.[label.component] ?? "");
+  return ["migration", "preflight", "backup", "restore", "rotation"].includes(labels?.[label.component] ?? "");
 }
 
 export interface Kubelet {

@@ -8,6 +8,7 @@ export async function missingReferences(
   cluster: Pick<Cluster, "secret" | "configMap">,
   { metadata: { namespace } }: { readonly metadata: NamespacedMeta },
   references: readonly Reference[],
+  effect = "no backup is written",
 ): Promise<Cause[]> {
   const causes: Cause[] = [];
   for (const { kind, name, keys, path } of references) {
@@ -17,8 +18,8 @@ export async function missingReferences(
     if (missing.length === 0) continue;
     const what =
       object === undefined
-        ? `names ${kind} ${name}, which does not exist in namespace ${namespace}, so no backup is written. Create it with the`
-        : `needs more of ${kind} ${name} in namespace ${namespace}, so no backup is written. Add the`;
+        ? `names ${kind} ${name}, which does not exist in namespace ${namespace}, so ${effect}. Create it with the`
+        : `needs more of ${kind} ${name} in namespace ${namespace}, so ${effect}. Add the`;
     const reasons =
       kind === "Secret"
         ? (["SecretNotFound", "SecretKeyMissing"] as const)

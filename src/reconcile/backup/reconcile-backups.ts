@@ -159,6 +159,8 @@ async function stateOf(backup: MlflowBackup, view: View, isAnotherRunning: boole
   const [failed] = failedChecks(observed);
   if (failed !== undefined) return serverNotReady(server, failed);
   const migrates = observed.model.migrationMode !== undefined && server.status?.migration?.phase !== "Complete";
+  if (server.spec.restore !== undefined && server.status?.restore === undefined && !isExisting(backup))
+    return waiting(`Waiting until ${objectText(server)} is restored from its own backup.`);
   if (migrates && !isExisting(backup))
     return waiting(`Waiting until the database of ${objectText(server)} is migrated.`);
   return start(backup, view, observed);

@@ -7,6 +7,7 @@ import { exposed } from "./exposed.ts";
 import { garbageCollectionReady } from "./garbage-collection-ready.ts";
 import { meshReady } from "./mesh-ready.ts";
 import { paused } from "./paused.ts";
+import { restored } from "./restored.ts";
 import { rotationPending } from "./rotation-pending.ts";
 import { stateConditions } from "./state.ts";
 import { upgradePending } from "./upgrade-pending.ts";
@@ -16,6 +17,7 @@ import { workspacesReady } from "./workspaces-ready.ts";
 export const serverConditions: readonly ServerCondition[] = [
   ...stateConditions,
   databaseReady,
+  restored,
   meshReady,
   exposed,
   available,
