@@ -154,6 +154,17 @@ describe("the rendered manifests", () => {
     assert.match(stderr, /collect the same metrics twice: enable one of them/);
   });
 
+  test("the PodMonitor of servers limits what a pod of a user with the same labels can add to Prometheus", async () => {
+    const monitors = (await renderedObjects("everything")).filter(({ kind }) => kind === "PodMonitor");
+    const monitor = monitors.find(({ metadata }) => metadata.name.endsWith("-servers"));
+    const { sampleLimit, labelLimit, labelNameLengthLimit, labelValueLengthLimit, podMetricsEndpoints } = Object(
+      monitor?.["spec"],
+    );
+    assert.deepEqual([sampleLimit, labelLimit, labelNameLengthLimit, labelValueLengthLimit], [5000, 40, 128, 512]);
+    // A redirect would have Prometheus send requests to any host.
+    for (const each of podMetricsEndpoints) assert.equal(each.followRedirects, false);
+  });
+
   test("the CRD is kept when the chart is uninstalled", async () => {
     const [definition] = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
     assert.equal(definition?.metadata.annotations?.["helm.sh/resource-policy"], "keep");

@@ -312,7 +312,9 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
   });
 });
 
-describe("who can write MlflowServers with servers.admissionPolicies", { skip: unavailableReason }, () => {
+describe("who can write MlflowServers and MlflowBackups with servers.admissionPolicies", {
+  skip: unavailableReason,
+}, () => {
   test("accepts only users who can create Pods and get Secrets", async () => {
     const cluster = await startControlPlane();
     try {
@@ -324,7 +326,10 @@ describe("who can write MlflowServers with servers.admissionPolicies", { skip: u
         resources: [resource],
         verbs,
       });
-      const writer = rule("mlflow-operator.dev", "mlflowservers", ["*"]);
+      const writer = {
+        ...rule("mlflow-operator.dev", "mlflowservers", ["*"]),
+        resources: ["mlflowservers", "mlflowbackups", "mlflowbackupschedules"],
+      };
       const pods = rule("", "pods", ["create"]);
       const secrets = rule("", "secrets", ["get"]);
       for (const [name, rules] of Object.entries({
@@ -338,16 +343,38 @@ describe("who can write MlflowServers with servers.admissionPolicies", { skip: u
         const roleRef = { apiGroup: rbacGroup, kind: "Role", name };
         await call(cluster, "POST", `${path}/rolebindings`, { metadata: { name }, roleRef, subjects });
       }
-      const applies = async (user: string) => {
-        const headers = { "impersonate-user": user };
-        const path = `${resourcePath("MlflowServer", namespace)}?dryRun=All`;
-        return cluster.request("POST", path, { headers, body: rightDocuments["smallest"] });
+      const backup = {
+        apiVersion: "mlflow-operator.dev/v1alpha1",
+        kind: "MlflowBackup",
+        metadata: { name: "nightly" },
+        spec: {
+          serverRef: { name: "tracking" },
+          // The value of this key would be in the header of each request to this host.
+          destination: {
+            s3: {
+              bucket: "backups",
+              endpointURL: "https://s3.example.net",
+              credentialsSecretRef: { name: "database", accessKeyIDKey: "password" },
+            },
+          },
+        },
       };
-      await eventually(async () => {
-        assert.equal((await applies("ann")).status, 201);
-        assert.match((await applies("ben")).body, /ben cannot get secrets in namespace/);
-        assert.match((await applies("cem")).body, /cem cannot create pods in namespace/);
-      });
+      for (const [kind, body] of [
+        ["MlflowServer", rightDocuments["smallest"]],
+        ["MlflowBackup", backup],
+      ] as const) {
+        const path = `${resourcePath(kind, namespace)}?dryRun=All`;
+        const applies = (user: string) =>
+          cluster.request("POST", path, { headers: { "impersonate-user": user }, body });
+        await eventually(async () => {
+          assert.equal((await applies("ann")).status, 201);
+          assert.match((await applies("ben")).body, /ben cannot get secrets in namespace .* by this Mlflow/);
+          assert.match(
+            (await applies("cem")).body,
+            new RegExp(`cem cannot create pods in namespace .* by this ${kind}`),
+          );
+        });
+      }
     } finally {
       await cluster.close();
     }
