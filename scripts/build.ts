@@ -17,7 +17,8 @@ const outdir = singleFile ?? "dist";
 await rm(outdir, { recursive: true, force: true });
 const { metafile } = await build({
   metafile: true,
-  entryPoints: { "mlflow-operator": "src/main.ts" },
+  // A single file is for an executable, which has its own version of Node.
+  entryPoints: { "mlflow-operator": singleFile === undefined ? "src/entry.ts" : "src/main.ts" },
   outdir,
   bundle: true,
   splitting: singleFile === undefined,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
@@ -44,6 +44,23 @@ describe("the command line", () => {
       stderr,
       /^mlflow-operator: unknown command 'rneder'\. Did you mean render\? See 'mlflow-operator --help'\.\n$/,
     );
+  });
+
+  test("says which version of Node it needs on an older one, and loads nothing else there", async () => {
+    const old = (version: string) => {
+      const versions = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${version}" } })`;
+      return completed(
+        process.execPath,
+        [`--import=data:text/javascript,${encodeURIComponent(versions)}`, "src/entry.ts", "version"],
+        { env: {} },
+      );
+    };
+    const { code, stdout, stderr } = await old("20.20.2");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /^Node 24 or newer is required, and this is Node 20\.20\.2\. Install it: \S+\n$/);
+    const { engines } = JSON.parse(await readFile("package.json", "utf8"));
+    assert.equal(engines.node, ">=24");
+    assert.equal((await old("24.0.0")).stdout, (await main("version")).stdout);
   });
 
   test("exits 1 where the kubeconfig of the option cannot be read", async () => {
