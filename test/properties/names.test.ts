@@ -10,6 +10,8 @@ import { objectNames } from "../../src/model/names.ts";
 import { namingConflictOf, ownershipOf } from "../../src/reconcile/ownership.ts";
 import { backupJob } from "../../src/resources/backup-job.ts";
 import { preflightJob } from "../../src/resources/migration-job.ts";
+import { restoreJob } from "../../src/resources/restore-job.ts";
+import { encryptionRotation, rotationJob } from "../../src/resources/rotation-job.ts";
 import { all, inputs, jobOf, postgresql, server } from "../support/fixtures.ts";
 
 const traces: MlflowServerSpec["traces"] = {
@@ -74,7 +76,13 @@ function jobsOf(of: MlflowServer): Manifest[] {
     metadata: { name: "nightly", namespace, uid: "uid-of-nightly", creationTimestamp: "2026-11-30T06:00:00Z" },
     spec: { serverRef: { name }, destination },
   };
-  return [preflightJob(model, "start"), backupJob(model, backup)];
+  const rotation = encryptionRotation(model, "encryption-key");
+  return [
+    preflightJob(model, "start"),
+    backupJob(model, backup),
+    restoreJob(model, backup),
+    rotationJob(model, rotation),
+  ];
 }
 
 const written = names
