@@ -18,6 +18,7 @@ test("a backup of PostgreSQL and a volume, and its restoration as another server
   await createClaim(fixture, "backups");
   const spec = (tracking: object, users: object) => ({
     version: testedVersion,
+    server: { aiGateway: "Enabled" },
     backendStore: { postgresql: tracking },
     artifactStore: { persistentVolume: { size: "1Gi" } },
     authentication: { basic: { database: { postgresql: users } } },

@@ -78,12 +78,12 @@ describe("backup schedules", { skip: onK3s(), concurrency: 4 }, () => {
     const proxy = await startFaultProxy(cluster);
     context.after(() => proxy.close());
     const stage = await fixture(context);
+    const jobs = await history(cluster, stage.namespace, "Job");
+    context.after(() => jobs.stop());
     await stage.apply(server());
     await stage.ready();
     await stage.stop();
     stage.kubelet.decide(backups(complete({ deleted: 0 })));
-    const jobs = await history(cluster, stage.namespace, "Job");
-    context.after(() => jobs.stop());
     const { schedule, suffix, passed } = nextMinute();
     await create(stage, "first", { schedule, retention: { keep: 2 } });
     await create(stage, "second", { schedule });
