@@ -24,7 +24,7 @@ export const collectGarbageProgram: Program = {
   },
 };
 /** It imports what it has in common with the migration and the check of the artifact store. */
-export const backupProgram = program("backup.py", "backup_retention.py", "check_artifacts.py", "migrate.py");
+export const backupProgram = program("backup.py", "check_artifacts.py", "migrate.py", "backup_retention.py");
 const backupReader = ["check_artifacts.py", "migrate.py", "backup_retention.py", "backup.py", "backup_reader.py"];
 export const verifyBackupProgram = program("verify_backup.py", ...backupReader);
 export const restoreProgram = program(

@@ -33,7 +33,8 @@ export async function history<K extends ObjectKind>(
   const versions: Version<ObjectOf[K]>[] = [];
   const waiting = new Set<(version: Version<ObjectOf[K]>) => void>();
   const { body } = await cluster.request("GET", `${pathOf(kind, namespace)}?limit=1`);
-  let position: string = JSON.parse(body).metadata.resourceVersion;
+  const start: string = JSON.parse(body).metadata.resourceVersion;
+  let position = start;
 
   function take({ type, object }: StreamedEvent<ObjectOf[K]>): void {
     if (type === "ERROR")
@@ -57,9 +58,12 @@ export async function history<K extends ObjectKind>(
       const present = await objects(cluster, namespace).list(kind);
       await eventually(() => {
         for (const { metadata } of present) {
-          const reached = versions.some(({ object, at }) => {
-            return object.metadata.uid === metadata.uid && at >= Number(metadata.resourceVersion);
-          });
+          const isOlder = Number(metadata.resourceVersion) <= Number(start);
+          const reached =
+            isOlder ||
+            versions.some(({ object, at }) => {
+              return object.metadata.uid === metadata.uid && at >= Number(metadata.resourceVersion);
+            });
           assert.ok(reached, `the watch has not delivered the current ${kind}/${metadata.name}`);
         }
         for (const { object } of versions.filter(({ object }) => isLast(object, versions))) {
