@@ -1,12 +1,9 @@
+import { type OwnKind, ownKinds } from "../kube/kinds.ts";
 import { apiVersion } from "./server.ts";
 import { mostSimilar } from "./similar.ts";
 import { isObject } from "./structure.ts";
 
-const ownKinds = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"] as const;
-
 const listedKinds = `${ownKinds.slice(0, -1).join(", ")} and ${ownKinds.at(-1)}`;
-
-export type OwnKind = (typeof ownKinds)[number];
 
 /** The kind that a document has or should have, with the problems of its apiVersion and kind. */
 export interface Identity {

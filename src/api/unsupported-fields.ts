@@ -1,7 +1,6 @@
+import type { OwnKind } from "../kube/kinds.ts";
 import { ownSchemas } from "./known-fields.ts";
 import type { KnownSchema } from "./known-schema.ts";
-
-export type KnownKind = keyof typeof ownSchemas;
 
 /** Cached, since specs are immutable and most are checked repeatedly. */
 const checked = new WeakMap<object, readonly string[]>();
@@ -10,7 +9,7 @@ const checked = new WeakMap<object, readonly string[]>();
  * The parts of a spec that this operator does not know: fields, members of unions, values of enums and types, each as a path with the
  * value. The API server admits such a spec where its CustomResourceDefinition is newer than the operator, and an older one removes fields, which can leave a union without a member.
  */
-export function unsupportedFields(kind: KnownKind, spec: unknown): readonly string[] {
+export function unsupportedFields(kind: OwnKind, spec: unknown): readonly string[] {
   if (typeof spec !== "object" || spec === null) return ["spec is missing"];
   const before = checked.get(spec);
   if (before !== undefined) return before;

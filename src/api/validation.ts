@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { OwnKind } from "../kube/kinds.ts";
 import { backupSchema, type MlflowBackup } from "./backup.ts";
 import { backupScheduleSchema, type MlflowBackupSchedule } from "./backup-schedule.ts";
 import { mlflowBackupScheduleSpec } from "./backup-schedule-spec.ts";
@@ -115,6 +116,14 @@ export function validateBackupSchedule(given: unknown, namespace = "default"): B
   const body = invalid(spec[field], text);
   return rejection([offlineOnly({ field: `spec.${field}`, body, blocking: false })], schemaOfSchedules);
 }
+
+/** The validation of each kind. */
+export const validators = {
+  MlflowServer: validate,
+  MlflowWorkspaceAccess: validateAccess,
+  MlflowBackup: validateBackup,
+  MlflowBackupSchedule: validateBackupSchedule,
+} satisfies Record<OwnKind, unknown>;
 
 function rejection(fields: readonly FieldProblem[], schema: StructuralSchema): Rejection {
   const known = fields.filter(({ isOfflineOnly }) => isOfflineOnly !== true);

@@ -4,7 +4,7 @@ import { identityOf } from "../api/identity.ts";
 import { problemTexts } from "../api/problem-text.ts";
 import { apiVersion, type MlflowServer } from "../api/server.ts";
 import { isObject } from "../api/structure.ts";
-import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../api/validation.ts";
+import { validators } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import type { Streams } from "./context.ts";
@@ -119,13 +119,6 @@ export async function readDocuments(
   }
   return { servers, accesses, backups, backupSchedules, namespaces, problems, locations, found, skipped };
 }
-
-const validators = {
-  MlflowServer: validate,
-  MlflowWorkspaceAccess: validateAccess,
-  MlflowBackup: validateBackup,
-  MlflowBackupSchedule: validateBackupSchedule,
-};
 
 /** Matches a file for this operator. */
 const ownText = /^kind: *ml-?flow-?(server|workspaceaccess|backup|backupschedule)\b/im;

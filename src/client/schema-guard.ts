@@ -5,15 +5,15 @@ import { ownSchemas } from "../api/known-fields.ts";
 import { type Skew, skewOf } from "../api/schema-skew.ts";
 import { apiVersion } from "../api/server.ts";
 import type { StructuralSchema } from "../api/structural-schema.ts";
-import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { ApiClient } from "../kube/client/api-client.ts";
 import { isApiError } from "../kube/errors.ts";
+import { type OwnKind, ownKinds } from "../kube/kinds.ts";
 import { group } from "../kube/names.ts";
 
 /** Compares the installed CustomResourceDefinitions with those of this build of the operator. */
 export interface SchemaGuard {
   /** Returns how a definition differs. Requests it only if it may have changed. Throws ApiError if it cannot be read. */
-  skew(kind: KnownKind): Promise<Skew>;
+  skew(kind: OwnKind): Promise<Skew>;
   /** A definition may have changed: the next call of `skew` reads it again. */
   invalidate(): void;
   /** {@link SchemaGuard.invalidate}, and reads it immediately, so that a change is noticed without a reconciliation. */
@@ -41,11 +41,11 @@ interface Published {
 const recheckSeconds = 5;
 
 /** `onSkew` is called when the difference of a definition has changed. */
-export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: Skew) => void): SchemaGuard {
+export function schemaGuard(client: ApiClient, onSkew: (kind: OwnKind, skew: Skew) => void): SchemaGuard {
   const stopping = new AbortController();
   let isOutdated = true;
   let etag: string | undefined;
-  let known: ReadonlyMap<KnownKind, Skew> = new Map();
+  let known: ReadonlyMap<OwnKind, Skew> = new Map();
   let asking: Promise<void> | undefined;
 
   /** One read at a time for all reconciliations. */
@@ -64,11 +64,11 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
   async function read(): Promise<void> {
     const published = await publishedSchemas();
     if (published === undefined) return;
-    const all = [...kinds].map((kind): [KnownKind, Skew] => {
+    const all = ownKinds.map((kind): [OwnKind, Skew] => {
       const schema = published.components?.schemas?.[schemaName(kind)];
       return [kind, schema === undefined ? absent : skewOf(ownSchemas[kind], schema)];
     });
-    const changed: [KnownKind, Skew][] = [];
+    const changed: [OwnKind, Skew][] = [];
     for (const [kind, skew] of all) {
       if (!isDeepStrictEqual(skew, known.get(kind) ?? unknown)) changed.push([kind, skew]);
     }
@@ -127,10 +127,8 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: KnownKind, skew: S
   };
 }
 
-const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"];
-
 /** Name in the OpenAPI document: the reversed group, version and kind. */
-function schemaName(kind: KnownKind): string {
+function schemaName(kind: OwnKind): string {
   const version = apiVersion.slice(group.length + 1);
   return `${group.split(".").reverse().join(".")}.${version}.${String(kind)}`;
 }
@@ -143,20 +141,14 @@ const checked = new WeakMap<object, readonly string[]>();
  * definition has admitted: zod and the CEL interpreter are imported only then.
  */
 export async function violations(
-  kind: KnownKind,
+  kind: OwnKind,
   { metadata, spec }: Pick<CustomResource, "metadata" | "spec">,
 ): Promise<readonly string[]> {
   const before = checked.get(spec);
   if (before !== undefined) return before;
-  const { validate, validateAccess, validateBackup, validateBackupSchedule } = await import("../api/validation.ts");
+  const { validators } = await import("../api/validation.ts");
   const { apiVersion } = await import("../api/server.ts");
   const document = { apiVersion, kind, metadata: { name: metadata.name }, spec };
-  const validators = {
-    MlflowServer: validate,
-    MlflowWorkspaceAccess: validateAccess,
-    MlflowBackup: validateBackup,
-    MlflowBackupSchedule: validateBackupSchedule,
-  };
   const result = validators[kind](document);
   const found = "problems" in result ? result.problems.map((problem) => problem.slice(0, 200)) : [];
   checked.set(spec, found);

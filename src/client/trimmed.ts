@@ -1,5 +1,6 @@
 import { condensed } from "../kube/data.ts";
 import { copy } from "../kube/excerpt.ts";
+import { isOwnKind } from "../kube/kinds.ts";
 import { group } from "../kube/names.ts";
 import type { FieldManager, KubeObject, ObjectMeta } from "../kube/object.ts";
 import { interned, shared } from "./interned.ts";
@@ -206,8 +207,7 @@ export function sizeOf(value: unknown, most = Number.POSITIVE_INFINITY): number 
  * still lists them, even after a later write has removed them.
  */
 function prunedFields(object: KubeObject): string[] {
-  if (!["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"].includes(object.kind))
-    return [];
+  if (!isOwnKind(object.kind)) return [];
   const spec = "spec" in object ? object.spec : undefined;
   const found = (object.metadata.managedFields ?? []).flatMap((entry) => {
     const fields = "fieldsV1" in entry ? entry.fieldsV1 : undefined;

@@ -4,7 +4,7 @@ import type { EventHandler } from "../kube/client/event-handler.ts";
 import { ListWatch, type ListWatchObserver, type ListWatchState } from "../kube/client/list-watch.ts";
 import { watchProblem } from "../kube/client/staleness.ts";
 import type { ListWatchTiming } from "../kube/client/timing.ts";
-import { type Kind, resourcePath, rowOf } from "../kube/kinds.ts";
+import { isOwnKind, type Kind, resourcePath, rowOf } from "../kube/kinds.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { needsOptIn } from "../model/workspaces.ts";
 import { needsKind } from "../reconcile/unconfirmed-kind.ts";
@@ -38,13 +38,6 @@ interface Watched {
   readonly watch: ListWatch;
 }
 
-const ownKinds: ReadonlySet<Kind> = new Set([
-  "MlflowServer",
-  "MlflowWorkspaceAccess",
-  "MlflowBackup",
-  "MlflowBackupSchedule",
-]);
-
 /** All watches of the operator. Each is retried after failures until `stop`. */
 export class Watches {
   readonly #options: WatchesOptions;
@@ -59,7 +52,7 @@ export class Watches {
   start<T extends KubeObject>({ kind, scope, handler, labelSelector, use = "" }: WatchRequest<T>): Promise<boolean> {
     const { client, timing, observer, isNeeded } = this.#options;
     const { apiVersion, isOptional = false } = rowOf(kind);
-    const isCustom = ownKinds.has(kind);
+    const isCustom = isOwnKind(kind);
     const resource = {
       name: nameOf(kind, scope, use),
       path: resourcePath(kind, scope),

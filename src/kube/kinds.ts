@@ -186,6 +186,20 @@ export function isKind(text: string): text is Kind {
   return Object.hasOwn(kinds, text);
 }
 
+/** The kinds of this operator. */
+export const ownKinds = [
+  "MlflowServer",
+  "MlflowWorkspaceAccess",
+  "MlflowBackup",
+  "MlflowBackupSchedule",
+] as const satisfies readonly Kind[];
+
+export type OwnKind = (typeof ownKinds)[number];
+
+export function isOwnKind(text: string): text is OwnKind {
+  return ownKinds.some((kind) => kind === text);
+}
+
 /** `/api/v1` or `/apis/<group>/<version>`, then the namespace if there is one, the plural and the name. */
 export function resourcePath(kind: Kind, namespace?: string, name?: string, subresource?: string): string {
   const { apiVersion, plural } = kinds[kind];

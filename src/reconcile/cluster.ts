@@ -5,9 +5,8 @@ import type { EventAction, EventReason } from "../api/event-reasons.ts";
 import type { Skew } from "../api/schema-skew.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import type { MigrationRecord } from "../api/status.ts";
-import type { KnownKind } from "../api/unsupported-fields.ts";
 import type { Condition } from "../kube/conditions.ts";
-import type { Kind } from "../kube/kinds.ts";
+import type { Kind, OwnKind } from "../kube/kinds.ts";
 import type { ConfigMap, Deployment, Manifest, Namespace, OtherResource, Owned, Secret } from "../kube/manifests.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { ContentSummary } from "../model/content.ts";
@@ -114,10 +113,10 @@ export interface Cluster {
    * The differences between the installed CustomResourceDefinition of a kind and this operator's own. Throws ApiError
    * if they cannot be determined.
    */
-  skew(kind: KnownKind): Promise<Skew>;
+  skew(kind: OwnKind): Promise<Skew>;
 
   /** The fields of an object that the operator's own CustomResourceDefinition would reject. */
-  violations(kind: KnownKind, object: Pick<CustomResource, "metadata" | "spec">): Promise<readonly string[]>;
+  violations(kind: OwnKind, object: Pick<CustomResource, "metadata" | "spec">): Promise<readonly string[]>;
 
   /** Seconds for which this process has seen an object without fields that its managers own. */
   secondsPruned(object: KubeObject): number;

@@ -1,5 +1,6 @@
 import type { CustomResource } from "../api/custom-resource.ts";
-import { type KnownKind, unsupportedFields } from "../api/unsupported-fields.ts";
+import { unsupportedFields } from "../api/unsupported-fields.ts";
+import type { OwnKind } from "../kube/kinds.ts";
 import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 
@@ -22,7 +23,7 @@ type Resource = Pick<CustomResource, "apiVersion" | "kind" | "metadata" | "spec"
 /** The problem of a spec, or undefined if all its fields are present and supported. */
 export async function specProblem(
   cluster: Pick<Cluster, "skew" | "violations" | "secondsPruned">,
-  kind: KnownKind,
+  kind: OwnKind,
   object: Resource,
 ): Promise<SpecProblem | undefined> {
   const { pruned = [], spec } = object;
@@ -36,14 +37,14 @@ export async function specProblem(
   return cause && { cause, isHidden: false };
 }
 
-function outdated(kind: KnownKind, missing: readonly string[]): Cause {
+function outdated(kind: OwnKind, missing: readonly string[]): Cause {
   return {
     reason: "CustomResourceDefinitionOutdated",
     message: `The CustomResourceDefinition of ${kind} is older than the operator: it does not have ${listed(missing)}. Specs may have lost fields, so the operator changes nothing; what runs keeps running. Apply the CustomResourceDefinitions of this operator, then apply this ${kind} again.`,
   };
 }
 
-function prunedCause(kind: KnownKind, pruned: readonly string[]): Cause {
+function prunedCause(kind: OwnKind, pruned: readonly string[]): Cause {
   return {
     reason: "FieldsPruned",
     message: `The API server has removed ${listed(pruned)}, which the installed CustomResourceDefinition did not have, so the operator changes nothing for this ${kind}; what runs keeps running. Apply this ${kind} again with these fields, or delete them from what its managers apply.`,
@@ -54,12 +55,12 @@ function prunedCause(kind: KnownKind, pruned: readonly string[]): Cause {
 const pathsShown = 5;
 
 /** The cause if a spec has fields that this operator does not support, or undefined. Such a spec is not applied. */
-export function unsupportedSpec(kind: KnownKind, spec: unknown): Cause | undefined {
+export function unsupportedSpec(kind: OwnKind, spec: unknown): Cause | undefined {
   return unsupportedCause(kind, unsupportedFields(kind, spec));
 }
 
 /** The cause for these unsupported paths of a spec; undefined if there are none. */
-function unsupportedCause(kind: KnownKind, paths: readonly string[]): Cause | undefined {
+function unsupportedCause(kind: OwnKind, paths: readonly string[]): Cause | undefined {
   if (paths.length === 0) return undefined;
   return {
     reason: "UnsupportedField",

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ownSchemas } from "../../src/api/known-fields.ts";
 import type { KnownSchema } from "../../src/api/known-schema.ts";
-import { type KnownKind, unsupportedFields } from "../../src/api/unsupported-fields.ts";
+import { unsupportedFields } from "../../src/api/unsupported-fields.ts";
 import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../src/api/validation.ts";
 import { resolve } from "../../src/features/resolve.ts";
+import type { OwnKind } from "../../src/kube/kinds.ts";
 import { desired } from "../../src/resources/index.ts";
 import { inputs, server } from "../support/fixtures.ts";
 import { rightAccesses } from "./accesses.ts";
@@ -38,10 +39,10 @@ function nested(steps: readonly string[], value: unknown): unknown {
 const textOf = (steps: readonly string[]) =>
   ["spec", ...steps].join(".").replaceAll(".[]", "[0]").replaceAll(".*", ".key");
 
-const found = (kind: KnownKind, steps: readonly string[], value: unknown) =>
+const found = (kind: OwnKind, steps: readonly string[], value: unknown) =>
   unsupportedFields(kind, nested(steps, value));
 
-const kinds: readonly KnownKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"];
+const kinds: readonly OwnKind[] = ["MlflowServer", "MlflowWorkspaceAccess", "MlflowBackup", "MlflowBackupSchedule"];
 
 for (const kind of kinds) {
   const all = places(ownSchemas[kind].spec);

@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../../api/server.ts";
-import type { KnownKind } from "../../api/unsupported-fields.ts";
 import type { MlflowWorkspaceAccess } from "../../api/workspace-access.ts";
+import type { OwnKind } from "../../kube/kinds.ts";
 import { label } from "../../kube/names.ts";
 import { type Key, keyText } from "../../kube/object.ts";
 import type { Installation } from "../../model/inputs.ts";
@@ -89,7 +89,7 @@ async function problemsOf(
   accesses: readonly MlflowWorkspaceAccess[],
 ): Promise<Map<MlflowServer | MlflowWorkspaceAccess, SpecProblem>> {
   const problems = new Map<MlflowServer | MlflowWorkspaceAccess, SpecProblem>();
-  const check = async (kind: KnownKind, object: MlflowServer | MlflowWorkspaceAccess) => {
+  const check = async (kind: OwnKind, object: MlflowServer | MlflowWorkspaceAccess) => {
     const problem = await specProblem(cluster, kind, object);
     if (problem !== undefined) problems.set(object, problem);
   };
