@@ -3,8 +3,8 @@ import { label } from "../kube/names.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 import type { WorkspaceRole } from "../kube/workspace-roles.ts";
 
-/** Names of the objects of a server. Names of servers have at most 40 characters. */
-export const objectNames = {
+/** Names of the objects in the namespace of a server, except Jobs and pods. */
+const ownNames = {
   deployment: (server: string) => server,
   service: (server: string) => server,
   serviceAccount: (server: string) => server,
@@ -28,6 +28,21 @@ export const objectNames = {
   listener: (server: string) => `${server}-traces`,
   allowWriters: (server: string) => `${server}-traces-allow-writers`,
   denyNonWriters: (server: string) => `${server}-traces-writers-only`,
+} as const;
+
+/** Names of Jobs, each with a hash of what it depends on. */
+const jobNames = {
+  migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
+  preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
+  backupJob: (server: string, hash: string) => `${server}-backup-${hash}`,
+  restoreJob: (server: string, hash: string) => `${server}-restore-${hash}`,
+  rotationJob: (server: string, hash: string) => `${server}-rotate-${hash}`,
+} as const;
+
+/** Names of the objects of a server. Names of servers have at most 40 characters. */
+export const objectNames = {
+  ...ownNames,
+  ...jobNames,
   /** A ClusterRoleBinding has no namespace: neither part of the name contains a dot. */
   clusterRoleBinding: (namespace: string, server: string) => `${namespace}.${server}`,
   reviewerBinding: (namespace: string, server: string) => `${namespace}.${server}.reviewer`,
@@ -36,11 +51,6 @@ export const objectNames = {
     `mlflow.${namespace}.${server}.${role === "TraceWriter" ? "trace-writer" : role.toLowerCase()}`,
   /** The ConfigMap for clients in a workspace. */
   client: "mlflow-client",
-  migrationJob: (server: string, hash: string) => `${server}-migrate-${hash}`,
-  preflightJob: (server: string, hash: string) => `${server}-preflight-${hash}`,
-  backupJob: (server: string, hash: string) => `${server}-backup-${hash}`,
-  restoreJob: (server: string, hash: string) => `${server}-restore-${hash}`,
-  rotationJob: (server: string, hash: string) => `${server}-rotate-${hash}`,
 } as const;
 
 /** Returns the name of the MlflowBackup before a change of the version. */
@@ -49,15 +59,7 @@ export function upgradeBackupName(server: string, hash: string): string {
 }
 
 /** The names of the objects of one server, except Jobs and those in a workspace. */
-export type Names = Readonly<
-  Record<
-    Exclude<
-      keyof typeof objectNames,
-      "roleBinding" | "client" | "migrationJob" | "preflightJob" | "backupJob" | "restoreJob" | "rotationJob"
-    >,
-    string
-  >
->;
+export type Names = Readonly<Record<keyof typeof ownNames | "clusterRoleBinding" | "reviewerBinding", string>>;
 
 /** Returns the names of the objects of a server. */
 export function namesOf(server: string, namespace: string): Names {
@@ -137,23 +139,6 @@ export function listenerUrl({ metadata }: MlflowServer): string {
   return `http://${objectNames.listener(metadata.name)}.${metadata.namespace}:${tracesPort}/v1/traces`;
 }
 
-/** Returns the names of the objects in the server's namespace, except Jobs and pods. */
-function ownNames(server: string): ReadonlySet<string> {
-  const {
-    clusterRoleBinding,
-    reviewerBinding,
-    roleBinding,
-    migrationJob,
-    preflightJob,
-    backupJob,
-    restoreJob,
-    rotationJob,
-    client,
-    ...own
-  } = objectNames;
-  return new Set(Object.values(own).map((nameOf) => nameOf(server)));
-}
-
 /** A cache for the last server: lists are in the order of names. */
 let latest: { readonly server: string; readonly names: ReadonlySet<string> } | undefined;
 
@@ -163,20 +148,15 @@ export function isNameOf({ kind, metadata: { name } }: KubeObject, { namespace, 
     case "Pod":
       return true;
     case "Job":
-      return [
-        objectNames.migrationJob,
-        objectNames.preflightJob,
-        objectNames.backupJob,
-        objectNames.restoreJob,
-        objectNames.rotationJob,
-      ].some((nameOf) => name.startsWith(nameOf(server, "")));
+      return Object.values(jobNames).some((nameOf) => name.startsWith(nameOf(server, "")));
     case "ClusterRoleBinding":
       return (
         name === objectNames.clusterRoleBinding(namespace, server) ||
         name === objectNames.reviewerBinding(namespace, server)
       );
     default:
-      if (latest?.server !== server) latest = { server, names: ownNames(server) };
+      if (latest?.server !== server)
+        latest = { server, names: new Set(Object.values(ownNames).map((nameOf) => nameOf(server))) };
       return latest.names.has(name);
   }
 }
