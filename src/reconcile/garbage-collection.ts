@@ -3,7 +3,7 @@ import type { CronJob, Owned, Pod } from "../kube/manifests.ts";
 import { objectNames } from "../model/names.ts";
 import type { Cause } from "./cause.ts";
 import { podFailure } from "./pod-failure.ts";
-import { podsOf } from "./rollout.ts";
+import { podsOf } from "./server-workload.ts";
 
 /** What the program of a Job reports. */
 export interface Collected {

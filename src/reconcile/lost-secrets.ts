@@ -1,12 +1,13 @@
 import type { MlflowServer } from "../api/server.ts";
 import { administratorOf } from "../features/authentication/index.ts";
-import type { Deployment, Owned, Secret } from "../kube/manifests.ts";
+import type { Owned, Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import { dataKeys, objectNames } from "../model/names.ts";
 import { rotationsIn } from "../model/rotation.ts";
 import type { Cause } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ObservedState } from "./observed-state.ts";
+import { deploymentOf } from "./server-workload.ts";
 
 /** A generated Secret that a server used and that is missing or has missing keys. */
 export interface LostSecret {
@@ -60,11 +61,8 @@ export async function lostSecrets(
 }
 
 /** Whether pods use the Secret. Without a Deployment this is assumed of a server that has run. */
-function wasUsed(secret: string, { metadata }: MlflowServer, owned: readonly Owned[]): boolean {
-  const name = objectNames.deployment(metadata.name);
-  const deployment = owned.find(
-    (object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name,
-  );
+function wasUsed(secret: string, server: MlflowServer, owned: readonly Owned[]): boolean {
+  const deployment = deploymentOf({ owned, server });
   if (deployment === undefined) return true;
   const containers = deployment.spec.template.spec?.containers ?? [];
   return containers.some(({ env = [] }) => env.some(({ valueFrom }) => valueFrom?.secretKeyRef?.name === secret));

@@ -4,7 +4,8 @@ import { objectText } from "../kube/object.ts";
 import { enrolmentOf, type MeshMode, meshSteps } from "../model/mesh.ts";
 import { isHibernated } from "../model/replicas.ts";
 import type { Cause } from "./cause.ts";
-import { deploymentOf, isApplied, type MeshView } from "./mesh-view.ts";
+import { isApplied, type MeshView } from "./mesh-view.ts";
+import { deploymentOf } from "./server-workload.ts";
 
 /** Why the pod template does not enroll pods in the mesh yet, or undefined. Running pods may be older. */
 export function labelProblem(step: "ambient" | "sidecar", view: MeshView): Cause | undefined {

@@ -17,7 +17,7 @@ import { enrolmentProblem, labelProblem } from "./mesh-enrolment.ts";
 import { gatewayOf, listenerOf, livePolicy, type MeshView, serviceOf, waypointDeployment } from "./mesh-view.ts";
 import { waypointNameConflict, waypointProblem } from "./mesh-waypoint.ts";
 import { applyProblem, conditionOf, conditionText } from "./reported-condition.ts";
-import { podsOf } from "./rollout.ts";
+import { podsOf } from "./server-workload.ts";
 import { deploymentProblem } from "./workload-problem.ts";
 
 /** Why the step after this one must wait, or undefined if this step is verified. */

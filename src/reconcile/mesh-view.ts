@@ -5,6 +5,7 @@ import { objectNames } from "../model/names.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
 import { waypointLabels } from "../resources/mesh/waypoint.ts";
 import type { ProbeResults } from "./probe-results.ts";
+import { deploymentNamed, deploymentOf } from "./server-workload.ts";
 import type { Evidence } from "./warnings.ts";
 
 /** The observed state of a server in a mesh. */
@@ -63,10 +64,6 @@ export function serviceOf({ owned, server }: MeshView): Service | undefined {
   return owned.find((object): object is Service => object.kind === "Service" && object.metadata.name === name);
 }
 
-export function deploymentOf({ owned, server }: MeshView): Deployment | undefined {
-  return deploymentNamed(objectNames.deployment(server.metadata.name), owned);
-}
-
 /** The Deployment of the listener for traces. */
 export function listenerOf({ owned, server }: Pick<MeshView, "owned" | "server">): Deployment | undefined {
   return deploymentNamed(objectNames.listener(server.metadata.name), owned);
@@ -75,8 +72,4 @@ export function listenerOf({ owned, server }: Pick<MeshView, "owned" | "server">
 /** The waypoint's Deployment, which Istio owns. */
 export function waypointDeployment({ unmanaged, server }: MeshView): Deployment | undefined {
   return deploymentNamed(objectNames.waypoint(server.metadata.name), unmanaged);
-}
-
-function deploymentNamed(name: string, among: readonly Owned[]): Deployment | undefined {
-  return among.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
 }

@@ -1,6 +1,6 @@
 import type { RestoreRecord } from "../api/status.ts";
 import type { Deployment, Job, Pod } from "../kube/manifests.ts";
-import { objectNames, serviceUrl } from "../model/names.ts";
+import { serviceUrl } from "../model/names.ts";
 import { replicasOf } from "../model/replicas.ts";
 import { type Cause, combined } from "./cause.ts";
 import { withGracePeriod } from "./grace-period.ts";
@@ -8,7 +8,8 @@ import { isMigrationJob, type Migration } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import type { NamingConflict } from "./ownership.ts";
 import type { Plan } from "./plan.ts";
-import { podsOf, rolloutOf } from "./rollout.ts";
+import { rolloutOf } from "./rollout.ts";
+import { deploymentOf, podsOf } from "./server-workload.ts";
 import type { VersionProgress } from "./version-change.ts";
 import { warningsAgainIn } from "./warnings.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
@@ -100,7 +101,7 @@ function outcomeWithConflict(observed: ObservedState, plan: Plan): Outcome {
 }
 
 function outcomeByState(observed: ObservedState, { groups, migration, missing, restore, ...plan }: Plan): Outcome {
-  const { owned, server } = observed;
+  const { owned } = observed;
   const hold = restore?.hold ?? plan.hold;
   if (hold !== undefined) {
     const { state, cause, againInSeconds } = hold;
@@ -109,10 +110,7 @@ function outcomeByState(observed: ObservedState, { groups, migration, missing, r
   }
   if (!migration.complete) return migrationOutcome(observed, migration);
   if (missing !== undefined) return { state: "stalled", cause: missing, migration };
-  const deployment = owned.find(
-    (object): object is Deployment =>
-      object.kind === "Deployment" && object.metadata.name === objectNames.deployment(server.metadata.name),
-  );
+  const deployment = deploymentOf(observed);
   if (deployment === undefined || groups.length > 0) {
     const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
     return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 0.1 };

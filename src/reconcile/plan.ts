@@ -4,7 +4,7 @@ import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { backendDatabase } from "../features/database/index.ts";
 import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
-import { annotation, finalizer, label, group as ownGroup } from "../kube/names.ts";
+import { annotation, finalizer, group as ownGroup } from "../kube/names.ts";
 import { objectNames } from "../model/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
@@ -20,6 +20,7 @@ import { podPrerequisites } from "./pod-prerequisites.ts";
 import { type Restore, type RestoreHold, restoreOf } from "./restore.ts";
 import { rolloutOf } from "./rollout.ts";
 import { rotationJobSteps } from "./rotation/rotation.ts";
+import { deploymentOf, isUnfinished, podsOf } from "./server-workload.ts";
 import { statusOf } from "./status.ts";
 import type { Waiting } from "./upgrade.ts";
 import { knownMigration, type StagedUpgrade, stagedUpgrade, startMarker, upgradeDecision } from "./upgrade-plan.ts";
@@ -364,7 +365,7 @@ function migrationFor(migration: Migration, observed: ObservedState): Migration 
   const known = { record: server.status?.migration };
   if (!volume.isKnown)
     return waiting(migration, `Waiting for PersistentVolumeClaim/${volume.claimName}.`, { ...known, isInterim: true });
-  if (!volume.isOfOnePod || !owned.some(isServerPod)) return migration;
+  if (!volume.isOfOnePod || !podsOf("server", owned).some(isUnfinished)) return migration;
   const message = `Waiting until the pods of the server have terminated: PersistentVolumeClaim/${volume.claimName} has the access mode ReadWriteOncePod, so the migration cannot run at the same time. They start again after it.`;
   return waiting(migration, message, known);
 }
@@ -391,7 +392,7 @@ function conditionsWithoutReady(migration: Migration, observed: ObservedState): 
 function stopStep(observed: ObservedState): Step[] {
   const { server } = observed;
   if (databaseVolume(observed)?.isOfOnePod !== true) return [];
-  const live = deploymentIn(observed);
+  const live = deploymentOf(observed);
   if (live === undefined || live.spec.replicas === 0 || ownershipOf(live, server) !== "owned") return [];
   return [{ do: "apply", manifest: withReplicas(live, 0), live }];
 }
@@ -438,19 +439,9 @@ function claimOf({ owned, server }: ObservedState): PersistentVolumeClaim | unde
 
 const isOfOnePod = ({ spec }: PersistentVolumeClaim) => spec.accessModes?.includes("ReadWriteOncePod") === true;
 
-function isServerPod(object: Owned): boolean {
-  if (object.kind !== "Pod" || object.metadata.labels?.[label.component] !== "server") return false;
-  return object.status?.phase !== "Succeeded" && object.status?.phase !== "Failed";
-}
-
-function deploymentIn({ owned, server }: ObservedState): Deployment | undefined {
-  const name = objectNames.deployment(server.metadata.name);
-  return owned.find((each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name);
-}
-
 /** Not that of a deleted server with the same name, which is about to be deleted. */
 function ownDeploymentIn(observed: ObservedState): Deployment | undefined {
-  const live = deploymentIn(observed);
+  const live = deploymentOf(observed);
   return live !== undefined && ownershipOf(live, observed.server) === "owned" ? live : undefined;
 }
 
@@ -459,7 +450,7 @@ function ownDeploymentIn(observed: ObservedState): Deployment | undefined {
  * authentication, or not serve the prefix.
  */
 function isRolledOut(observed: ObservedState): boolean {
-  const deployment = deploymentIn(observed);
+  const deployment = deploymentOf(observed);
   return deployment !== undefined && rolloutOf(deployment, observed.owned, observed).complete;
 }
 

@@ -1,6 +1,5 @@
 import type { RestoreRecord } from "../api/status.ts";
-import type { Job, Pod } from "../kube/manifests.ts";
-import { label } from "../kube/names.ts";
+import type { Job } from "../kube/manifests.ts";
 import { isControlledBy, objectText } from "../kube/object.ts";
 import { locationOf } from "../resources/backup-destination.ts";
 import { restoreContainer, restoreJob } from "../resources/restore-job.ts";
@@ -9,7 +8,7 @@ import { isFinished } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
 import { isRestoreJob, restoredCounts } from "./restored-counts.ts";
-import { podsOf } from "./rollout.ts";
+import { isUnfinished, podsOf } from "./server-workload.ts";
 import { jobProblem } from "./workload-problem.ts";
 
 /** Why neither the migration nor the pods of a server begin yet, because its backup is not restored. */
@@ -103,8 +102,4 @@ function recordOf(live: Job, { name, location }: Wanted, { owned, now }: Observe
   if (ended === undefined && !isFinished(live, "Complete")) return undefined;
   const time = ended?.finishedAt ?? live.status?.completionTime ?? now.toISOString();
   return { backup: name, location, time: String(time), ...restoredCounts(ended?.message) };
-}
-
-function isUnfinished({ status, metadata }: Pod): boolean {
-  return metadata.labels?.[label.component] === "restore" && !/^(Succeeded|Failed)$/.test(status?.phase ?? "");
 }

@@ -1,6 +1,7 @@
-import type { Deployment, Owned, Pod } from "../kube/manifests.ts";
+import type { Deployment, Owned } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import type { Cause } from "./cause.ts";
+import { podsOf } from "./server-workload.ts";
 import type { Evidence } from "./warnings.ts";
 import { deploymentProblem } from "./workload-problem.ts";
 
@@ -39,11 +40,4 @@ export function isRolledOut({ spec, status = {}, metadata }: Deployment): boolea
   const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
   const isCurrent = observedGeneration >= (metadata.generation ?? 0);
   return isCurrent && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted;
-}
-
-/** The pods of a component of a server, the newest first. */
-export function podsOf(component: string, owned: readonly Owned[]): Pod[] {
-  return owned
-    .filter((object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.component] === component)
-    .sort((a, b) => ((a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1));
 }

@@ -4,7 +4,7 @@ import type { Owned, Pod, Service } from "../kube/manifests.ts";
 import { servingPort } from "../model/addresses.ts";
 import { objectNames, port, proxyPort } from "../model/names.ts";
 import type { EndpointChecks, OtherPort, ProbedEndpoint } from "./endpoint-checks.ts";
-import { podsOf } from "./rollout.ts";
+import { podsOf } from "./server-workload.ts";
 
 /** The number of pods that are probed. */
 const maxPods = 4;

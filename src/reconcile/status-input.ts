@@ -1,8 +1,8 @@
-import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
+import type { MlflowServerStatus } from "../api/server.ts";
 import type { Deployment } from "../kube/manifests.ts";
-import { objectNames } from "../model/names.ts";
 import type { ObservedState } from "./observed-state.ts";
 import type { Outcome } from "./outcome.ts";
+import { deploymentOf } from "./server-workload.ts";
 import { unsupportedSpec } from "./spec-problem.ts";
 
 /** The input of the status, besides the outcome. */
@@ -23,17 +23,12 @@ export interface StatusInput extends Reported {
 }
 
 export function statusInput(observed: Reported, outcome: Outcome): StatusInput {
-  const { server, owned } = observed;
+  const { server } = observed;
   return {
     ...observed,
     outcome,
-    deployment: deploymentIn(owned, server),
+    deployment: deploymentOf(observed),
     before: server.status ?? {},
     isSpecRead: outcome.isUnread !== true && unsupportedSpec("MlflowServer", server.spec) === undefined,
   };
-}
-
-function deploymentIn(owned: Reported["owned"], { metadata }: MlflowServer): Deployment | undefined {
-  const name = objectNames.deployment(metadata.name);
-  return owned.find((object): object is Deployment => object.kind === "Deployment" && object.metadata.name === name);
 }

@@ -6,13 +6,14 @@ import { backupRequired } from "../api/versions.ts";
 import type { Deployment, Owned } from "../kube/manifests.ts";
 import { annotation, label, manager } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
-import { objectNames, upgradeBackupName } from "../model/names.ts";
+import { upgradeBackupName } from "../model/names.ts";
 import { backupReferences } from "../resources/backup-destination.ts";
 import { missingReferences } from "./backup/missing-references.ts";
 import { type Cause, combined } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
+import { deploymentOf, versionIn } from "./server-workload.ts";
 import type { VersionChange } from "./version-change.ts";
 
 /** What the backup before a change of the version depends on; read only for a spec that asks for it, while its version is not that of the pods. */
@@ -27,13 +28,13 @@ export interface UpgradeBackupInputs {
 /** Reads the inputs from the cluster. */
 export async function upgradeBackupInputs(
   cluster: Pick<Cluster, "backups" | "backupSchedules" | "secret" | "configMap">,
-  { metadata: { namespace, name }, spec }: MlflowServer,
+  server: MlflowServer,
   owned: readonly Owned[],
 ): Promise<UpgradeBackupInputs | undefined> {
-  const deployment = owned.find(
-    (each) => each.kind === "Deployment" && each.metadata.name === objectNames.deployment(name),
-  );
-  const version = deployment?.kind === "Deployment" && deployment.spec.template.metadata?.labels?.[label.version];
+  const { metadata, spec } = server;
+  const { namespace, name } = metadata;
+  const deployment = deploymentOf({ owned, server });
+  const version = deployment && versionIn(deployment);
   if (spec.upgrade?.backup === undefined || version === spec.version) return undefined;
   const { scheduleRef } = spec.upgrade.backup;
   const key = { namespace, name };

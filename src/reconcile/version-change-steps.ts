@@ -1,7 +1,7 @@
 import type { MlflowBackup, NewBackup } from "../api/backup.ts";
 import { writersMustStop } from "../api/versions.ts";
 import { excerpt } from "../kube/excerpt.ts";
-import type { Deployment, Job, Pod } from "../kube/manifests.ts";
+import type { Deployment, Job } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
 import { objectNames } from "../model/names.ts";
@@ -11,7 +11,7 @@ import { nextWindow } from "./maintenance-window.ts";
 import { isFinished, isPreflightJob } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
-import { podsOf } from "./rollout.ts";
+import { deploymentOf, isUnfinished, podsOf } from "./server-workload.ts";
 import { missingBackupWarning, stoppedDeployments, upgradeBackup } from "./upgrade-backup.ts";
 import type { VersionChange, VersionProgress } from "./version-change.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
@@ -53,7 +53,7 @@ const heldSteps: readonly ChangeStep[] = [approval, maintenanceWindow];
  * The next step of a change that is not done. A new step is a function in one of the lists: each pass repeats all of them, so a step reads from objects whether it is done, and a killed operator continues.
  */
 export function heldChange(change: VersionChange, observed: ObservedState): Hold | undefined {
-  const live = serverDeployment(observed);
+  const live = deploymentOf(observed);
   const isStarted = live?.metadata.annotations?.[annotation.stoppedFor] === observed.model.migration.job;
   const input = { observed, change, isStarted };
   const held = firstHold(heldSteps, input);
@@ -176,7 +176,7 @@ function stopWriters({ observed, change }: StepInput): Hold | undefined {
       each.spec.replicas !== 0 &&
       ownershipOf(each, server) === "owned",
   );
-  const pods = ["server", "traces"].flatMap((component) => podsOf(component, owned)).filter(isRunning);
+  const pods = ["server", "traces"].flatMap((component) => podsOf(component, owned)).filter(isUnfinished);
   if (stop.length === 0 && pods.length === 0) return undefined;
   const terminating = pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
   const problem = podProblem(terminating, observed);
@@ -239,15 +239,6 @@ function backup({ observed, change }: StepInput): Hold | undefined {
 
 function readyOf({ status }: MlflowBackup) {
   return status?.conditions?.find(({ type }) => type === "Ready");
-}
-
-function isRunning({ status }: Pod): boolean {
-  return status?.phase !== "Succeeded" && status?.phase !== "Failed";
-}
-
-function serverDeployment({ owned, server }: ObservedState): Deployment | undefined {
-  const name = objectNames.deployment(server.metadata.name);
-  return owned.find((each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name);
 }
 
 function progressOf({ from, to }: VersionChange, phase: VersionProgress["phase"], waitingFor: string): VersionProgress {

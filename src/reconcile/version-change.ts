@@ -1,9 +1,10 @@
 import type { UpgradeRecord } from "../api/status.ts";
 import type { Deployment } from "../kube/manifests.ts";
-import { annotation, label } from "../kube/names.ts";
+import { annotation } from "../kube/names.ts";
 import { serverContainer } from "../resources/deployment.ts";
 import type { Migration } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
+import { versionIn } from "./server-workload.ts";
 
 /** A change of the version or the image that pods do not have yet. */
 export interface VersionChange {
@@ -23,7 +24,7 @@ export function versionChangeOf(
   live: Deployment | undefined,
 ): VersionChange | undefined {
   if (wanted === undefined || live === undefined) return undefined;
-  const [fromVersion, toVersion] = [versionIn(live), versionIn(wanted)];
+  const [fromVersion, toVersion] = [shownVersion(live), shownVersion(wanted)];
   const change = { fromVersion, toVersion };
   const [from, to] = [migrationIn(live), migrationIn(wanted)];
   // Its name has a hash of version and image. A webhook can have changed the image of the live Deployment.
@@ -40,7 +41,7 @@ export function rollingOut(
 ): VersionProgress | undefined {
   const { upgrade } = status ?? {};
   if (upgrade === undefined || wanted === undefined) return undefined;
-  if (upgrade.to !== versionIn(wanted) && upgrade.to !== imageIn(wanted)) return undefined;
+  if (upgrade.to !== shownVersion(wanted) && upgrade.to !== imageIn(wanted)) return undefined;
   return rollout(upgrade);
 }
 
@@ -55,8 +56,8 @@ function rollout({ from, to }: Pick<VersionChange, "from" | "to">): VersionProgr
   return { phase: "RollingOut", from, to, waitingFor: "pods of the new version" };
 }
 
-function versionIn({ spec }: Deployment): string {
-  return spec.template.metadata?.labels?.[label.version] ?? "unknown";
+function shownVersion(deployment: Deployment): string {
+  return versionIn(deployment) ?? "unknown";
 }
 
 function imageIn({ spec }: Deployment): string {

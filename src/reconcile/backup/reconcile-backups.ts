@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from "node:util";
 import type { MlflowBackup } from "../../api/backup.ts";
 import type { MlflowServer } from "../../api/server.ts";
 import type { Job, Owned } from "../../kube/manifests.ts";
-import { label } from "../../kube/names.ts";
 import { isControlledBy, type Key, objectText } from "../../kube/object.ts";
 import type { Installation } from "../../model/inputs.ts";
 import { backupReferences } from "../../resources/backup-destination.ts";
@@ -15,6 +14,7 @@ import { observe } from "../observe.ts";
 import type { ObservedState } from "../observed-state.ts";
 import { otherOperator } from "../other-operator.ts";
 import { failedChecks } from "../preflight-checks.ts";
+import { deploymentOf, versionIn } from "../server-workload.ts";
 import { hiddenSeconds, specProblem } from "../spec-problem.ts";
 import { type BackupState, backupStatus, isFinished } from "./backup-state.ts";
 import { missingReferences } from "./missing-references.ts";
@@ -172,7 +172,9 @@ async function start(
   { cluster, objects, now }: View,
   observed: ObservedState,
 ): Promise<BackupState> {
-  const wanted = backupJob(observed.model, backup, servedVersion(observed));
+  const deployment = deploymentOf(observed);
+  // The version of the pods can be another than that of the spec while a change of the version is held.
+  const wanted = backupJob(observed.model, backup, deployment && versionIn(deployment));
   try {
     await cluster.create(wanted);
   } catch (error) {
@@ -189,15 +191,6 @@ async function start(
     cause: { reason: "NameConflict", message },
     againInSeconds: conflictSeconds,
   };
-}
-
-/** The version of the pods, which can be another than that of the spec while a change of the version is held. */
-function servedVersion({ owned, model }: ObservedState): string | undefined {
-  const deployment = owned.find(
-    ({ kind, metadata }) => kind === "Deployment" && metadata.name === model.names.deployment,
-  );
-  if (deployment?.kind !== "Deployment") return undefined;
-  return deployment.spec.template.metadata?.labels?.[label.version];
 }
 
 /** The Job of a backup, read from the API server, if it belongs to this backup. */

@@ -1,17 +1,17 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { RotationRecord } from "../../api/status.ts";
 import type { ServerModel } from "../../features/server-model.ts";
-import type { Deployment, Job, Owned } from "../../kube/manifests.ts";
-import { annotation, label } from "../../kube/names.ts";
+import type { Job, Owned } from "../../kube/manifests.ts";
+import { annotation } from "../../kube/names.ts";
 import { objectText } from "../../kube/object.ts";
 import type { Inputs } from "../../model/inputs.ts";
-import { objectNames } from "../../model/names.ts";
 import type { RotationName } from "../../model/rotation.ts";
 import { type DatabaseRotation, encryptionRotation, rotationJob } from "../../resources/rotation-job.ts";
 import type { Cause } from "../cause.ts";
 import { isFinished, isRotationJob } from "../migration.ts";
 import { ownershipOf } from "../ownership.ts";
-import { isRolledOut, podsOf } from "../rollout.ts";
+import { isRolledOut } from "../rollout.ts";
+import { deploymentOf, isUnfinished, podsOf, versionIn } from "../server-workload.ts";
 import type { Warnings } from "../warnings.ts";
 import { jobProblem } from "../workload-problem.ts";
 import { rotationRecords } from "./records.ts";
@@ -104,21 +104,18 @@ function isDatabaseReady({ inputs: { server }, model }: RotationInput): boolean 
 
 /** Whether all pods, those that are terminating included, have started with the stored content of the Secrets. */
 function runsCurrentKeys({ inputs: { server }, model, owned }: RotationInput): boolean {
-  const name = objectNames.deployment(server.metadata.name);
-  const live = owned.find((each): each is Deployment => each.kind === "Deployment" && each.metadata.name === name);
+  const live = deploymentOf({ owned, server });
   if (live === undefined || ownershipOf(live, server) !== "owned" || !isRolledOut(live)) return false;
-  const { metadata } = live.spec.template;
-  const isCurrent = metadata?.annotations?.[annotation.inputs] === model.inputsHash;
-  const isOfVersion = metadata?.labels?.[label.version] === model.version;
+  const isCurrent = live.spec.template.metadata?.annotations?.[annotation.inputs] === model.inputsHash;
   return (
     isCurrent &&
-    isOfVersion &&
+    versionIn(live) === model.version &&
     runningPods(owned).every((pod) => pod.metadata.annotations?.[annotation.inputs] === model.inputsHash)
   );
 }
 
 function runningPods(owned: readonly Owned[]) {
-  return podsOf("server", owned).filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
+  return podsOf("server", owned).filter(isUnfinished);
 }
 
 /** What must be encrypted again: there is a previous key, or with keys of the user perhaps the next one, with which nothing is encrypted. */
