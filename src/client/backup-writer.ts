@@ -1,11 +1,8 @@
 import type { MlflowBackup } from "../api/backup.ts";
 import type { ApiClient } from "../kube/client/api-client.ts";
-import { ApiError, isApiError } from "../kube/errors.ts";
-import { resourcePath } from "../kube/kinds.ts";
-import { manager } from "../kube/names.ts";
 import type { Cluster } from "../reconcile/cluster.ts";
 import type { Caches } from "./caches.ts";
-import { pathOf } from "./patch-client.ts";
+import { created, deleted } from "./object-requests.ts";
 
 /** Creates and deletes MlflowBackups, and stores the responses in the caches. Its methods can be used without it. */
 export class BackupWriter {
@@ -18,26 +15,14 @@ export class BackupWriter {
   }
 
   readonly createBackup: Cluster["createBackup"] = async (backup) => {
-    const path = resourcePath("MlflowBackup", backup.metadata.namespace);
-    const query = { fieldManager: manager };
-    try {
-      const created = await this.#client.request<MlflowBackup>({ method: "POST", path, query, body: backup });
-      this.#caches.reportedBackup(created, true);
-      return "created";
-    } catch (error) {
-      if (error instanceof ApiError && error.reason === "AlreadyExists") return "exists";
-      throw error;
-    }
+    const answer = await created<MlflowBackup>(this.#client, backup);
+    if (answer === undefined) return "exists";
+    this.#caches.reportedBackup(answer, true);
+    return "created";
   };
 
   readonly deleteBackup: Cluster["deleteBackup"] = async (backup) => {
-    const preconditions = { uid: backup.metadata.uid };
-    const body = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background", preconditions };
-    try {
-      await this.#client.request({ method: "DELETE", path: pathOf(backup), body });
-    } catch (error) {
-      if (!isApiError(error, 404) && !isApiError(error, 409)) throw error;
-    }
+    await deleted(this.#client, backup, "Background");
     this.#caches.removedBackup(backup);
   };
 }

@@ -4,7 +4,7 @@ import { group, label } from "../kube/names.ts";
 import type { Key, KubeObject, ObjectMeta } from "../kube/object.ts";
 import { isClientConfigMap, isNameOf } from "../model/names.ts";
 import { serverKeyOf } from "./indexes.ts";
-import { sizeOf } from "./trimmed.ts";
+import { identityMeta, sizeOf } from "./trimmed.ts";
 
 /** Size limit of a cached object. The largest object of the operator, the Deployment with its programs, has less than a third of it. */
 export const largestObject = 256 * 2 ** 10;
@@ -43,16 +43,9 @@ export function cachedServer(server: MlflowServer): MlflowServer {
 const mostReferences = 8;
 
 function brief<T extends KubeObject>(object: T, omitted: "unexpected" | "oversized"): T {
-  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = object.metadata;
   const { labels, ownerReferences, finalizers, managedFields = [] } = object.metadata;
   const metadata: ObjectMeta = {
-    name,
-    ...(namespace !== undefined && { namespace }),
-    ...(uid !== undefined && { uid }),
-    ...(resourceVersion !== undefined && { resourceVersion }),
-    ...(generation !== undefined && { generation }),
-    ...(creationTimestamp !== undefined && { creationTimestamp }),
-    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    ...identityMeta(object.metadata),
     ...(labels !== undefined && { labels: ownLabels(labels) }),
     ...(ownerReferences !== undefined && { ownerReferences: controllers(ownerReferences) }),
     ...(managedFields.length > 0 && managedFields.length <= mostReferences && { managedFields }),

@@ -7,8 +7,7 @@ import {
   renamed,
   updateEntries,
 } from "../kube/client/managed-fields.ts";
-import { ApiError, isApiError } from "../kube/errors.ts";
-import { resourcePath, rowOf } from "../kube/kinds.ts";
+import { rowOf } from "../kube/kinds.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import { annotation, manager } from "../kube/names.ts";
 import { keyText } from "../kube/object.ts";
@@ -16,7 +15,8 @@ import type { Cluster } from "../reconcile/cluster.ts";
 import { difference } from "../reconcile/difference.ts";
 import { admissionMutations } from "./admission-mutations.ts";
 import type { Caches } from "./caches.ts";
-import { PatchClient, pathOf } from "./patch-client.ts";
+import { created, deleted, pathOf } from "./object-requests.ts";
+import { PatchClient } from "./patch-client.ts";
 import { writeBudget } from "./write-budget.ts";
 
 export interface ObjectWriterOptions {
@@ -43,17 +43,11 @@ export class ObjectWriter {
   readonly read: Cluster["read"] = (object) => find<Owned>(this.#options.client, pathOf(object));
 
   readonly create: Cluster["create"] = async (manifest) => {
-    const path = resourcePath(manifest.kind, manifest.metadata.namespace);
-    const query = { fieldManager: manager };
-    try {
-      const created = await this.#options.client.request<Owned>({ method: "POST", path, query, body: manifest });
-      this.#options.caches.wrote(created, true);
-      this.#budget.note(manifest, "");
-      return "created";
-    } catch (error) {
-      if (error instanceof ApiError && error.reason === "AlreadyExists") return "exists";
-      throw error;
-    }
+    const answer = await created<Owned>(this.#options.client, manifest);
+    if (answer === undefined) return "exists";
+    this.#options.caches.wrote(answer, true);
+    this.#budget.note(manifest, "");
+    return "created";
   };
 
   readonly apply: Cluster["apply"] = async (manifest, live) => {
@@ -85,20 +79,11 @@ export class ObjectWriter {
     const { client, caches } = this.#options;
     this.#mutations.forget(object);
     // Foreground keeps the Job until its pods are deleted: two migrations must never run at the same time.
-    const propagationPolicy = object.kind === "Job" ? "Foreground" : "Background";
-    const preconditions = { uid: object.metadata.uid };
-    const body = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy, preconditions };
-    try {
-      const path = pathOf(object);
-      const answer = await client.request<Owned | { kind: "Status" }>({ method: "DELETE", path, body });
-      // An object with finalizers is returned and exists until they are removed. Otherwise the response is a Status.
-      if ("metadata" in answer && answer.kind === object.kind && answer.metadata.deletionTimestamp)
-        caches.wrote(answer, false);
-      else caches.removed(object);
-    } catch (error) {
-      if (!isApiError(error, 404) && !isApiError(error, 409)) throw error;
-      caches.removed(object);
-    }
+    const answer = await deleted(client, object, object.kind === "Job" ? "Foreground" : "Background");
+    // An object with finalizers exists until they are removed.
+    if (answer?.kind === object.kind && "metadata" in answer && answer.metadata.deletionTimestamp)
+      caches.wrote(answer, false);
+    else caches.removed(object);
   };
 
   readonly startingUpgrades: Cluster["startingUpgrades"] = () => this.#starting;

@@ -2,6 +2,7 @@ import type { EventHandler, Listing } from "../kube/client/event-handler.ts";
 import { Store } from "../kube/client/store.ts";
 import type { AuthorizationPolicy, OtherResource } from "../kube/manifests.ts";
 import { keyText } from "../kube/object.ts";
+import { mapped } from "./mapped-handler.ts";
 
 /** All objects of one kind by namespace, reduced to the fields that can cause conflicts. */
 export interface OtherResources extends Required<Omit<EventHandler<OtherResource>, "listing">> {
@@ -24,12 +25,7 @@ export function otherResources(changed: (namespace: string | undefined) => void)
   });
   return {
     of: (namespace) => (isListed ? [...(byNamespace.get(namespace)?.values() ?? [])] : undefined),
-    changed: (change, object) => kept.changed(change, brief(object)),
-    reached: kept.reached,
-    listing: () => {
-      const { item, complete } = kept.listing();
-      return { item: (object) => item(brief(object)), complete };
-    },
+    ...mapped(kept, brief),
     relisted: () => {
       // Later lists are compared with the stored objects.
       if (isListed) return;

@@ -1,9 +1,9 @@
 import type { ApiClient } from "../kube/client/api-client.ts";
 import type { JsonPatchStep } from "../kube/client/managed-fields.ts";
 import { ApiError, isApiError } from "../kube/errors.ts";
-import { isKind, resourcePath } from "../kube/kinds.ts";
 import { manager } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { pathOf } from "./object-requests.ts";
 
 /** Changes objects by JSON patches, which can test what they are based on. */
 export class PatchClient {
@@ -34,12 +34,6 @@ export class PatchClient {
       throw new ApiError(method, path, { status: 409, reason: "Conflict", detail });
     }
   }
-}
-
-/** The path of an object. Throws for a kind that is not in the table of kinds. */
-export function pathOf({ kind, metadata }: KubeObject): string {
-  if (!isKind(kind)) throw new Error(`${kind} is not in the table of kinds.`);
-  return resourcePath(kind, metadata.namespace, metadata.name);
 }
 
 /** Whether a `test` operation of the JSON patch failed. The API server returns 422 without details. */

@@ -86,8 +86,8 @@ function customResourceMeta({ managedFields, annotations, ...rest }: ObjectMeta)
   return { ...rest, ...(own.length > 0 && { annotations: shortAnnotations(Object.fromEntries(own)) }) };
 }
 
-/** Of requests only what identifies them: a user can give each a megabyte of labels, owners and finalizers, and create thousands. */
-function identityMeta(metadata: ObjectMeta): ObjectMeta {
+/** Only what identifies an object: a user can give each a megabyte of labels, owners and finalizers, and create thousands. */
+export function identityMeta(metadata: ObjectMeta): ObjectMeta {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
   return {
     name,
