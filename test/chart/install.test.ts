@@ -136,7 +136,7 @@ describe("a release", { skip: unavailableReason }, () => {
 
   test("the installed CRDs equal the generated ones", async () => {
     const installed = (await renderedObjects("default")).filter(({ kind }) => kind === "CustomResourceDefinition");
-    assert.equal(installed.length, 3);
+    assert.equal(installed.length, 4);
     for (const { metadata, spec } of installed) {
       const [plural] = metadata.name.split(".");
       const source = JSON.stringify(load(await readFile(join(root, `crds/${plural}.yaml`), "utf8")));

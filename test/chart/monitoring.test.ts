@@ -270,9 +270,11 @@ describe("alerts and the dashboard", () => {
 
   test("docs/monitoring.md has a section for each alert, which its runbook_url names", async () => {
     const page = await readFile(join(root, "docs/monitoring.md"), "utf8");
-    const sections = [...page.matchAll(/^### (Mlflow\w+)\n\n```promql\n(.+)\n```\n\n(?:For (\d+) minutes?\. )?/gm)];
+    const sections = [
+      ...page.matchAll(/^### (Mlflow\w+)\n\n```promql\n(.+)\n```\n\n(?:For (\d+) (minute|hour)s?\. )?/gm),
+    ];
     assert.deepEqual(
-      sections.map(([, alert, expr, minutes]) => [alert, expr, minutes && `${minutes}m`]),
+      sections.map(([, alert, expr, count, unit]) => [alert, expr, count && `${count}${unit?.[0]}`]),
       alerts.map(({ alert, expr, for: time }) => [alert, expr, time]),
     );
     for (const { alert, annotations } of alerts)
