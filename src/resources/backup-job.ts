@@ -13,7 +13,7 @@ import { databaseVariables, nearServer } from "./migration-job.ts";
 import { type MountedContainer, podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { taskContainer } from "./pod/task.ts";
-import { data, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, temporary, temporaryVariables } from "./pod/volumes.ts";
 import { backupProgram, verifyBackupProgram } from "./python-programs.ts";
 
 const containerName = "backup";
@@ -96,8 +96,6 @@ function verification(model: ServerModel, backup: MlflowBackup): MountedContaine
     mounted: [temporary(model), ...mounted],
   };
 }
-
-const temporaryVariables = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath)];
 
 /** Returns the server's volume. Only SQLite needs to write to it: its online backup locks the database by a file. */
 function sources(model: ServerModel): Mounted[] {

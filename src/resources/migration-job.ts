@@ -10,7 +10,7 @@ import { artifactCheck } from "./artifact-check.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { taskContainer, taskPodMetadata } from "./pod/task.ts";
-import { data, temporary, temporaryPath } from "./pod/volumes.ts";
+import { data, temporary, temporaryVariables } from "./pod/volumes.ts";
 import { migrateProgram, preflightProgram } from "./python-programs.ts";
 
 /**
@@ -23,21 +23,20 @@ export function migrationJob(model: ServerModel): Job | undefined {
   const { owner, pod, migration, database, version } = model;
   const { mode } = migration;
   if (mode === undefined) return undefined;
-  const task = { component: "migration", mounts: database.volume !== undefined } as const;
   const spec = {
-    ...taskSpec(model, migrateContainer(model, mode), task),
+    ...taskSpec(model, migrateContainer(model, mode), { mounts: database.volume !== undefined, checksArtifacts: true }),
     // The program exits immediately on SIGTERM, unless it is changing a database: then it finishes the change.
     terminationGracePeriodSeconds: 3600,
   };
   const metadata = {
-    ...ownedMetadata(owner, migration.job, task.component),
-    labels: { ...labels(owner, task.component), [label.version]: version },
+    ...ownedMetadata(owner, migration.job, "migration"),
+    labels: { ...labels(owner, "migration"), [label.version]: version },
     annotations: {
       [annotation.inputs]: model.keyedHash(JSON.stringify([spec, pod.annotations, model.inputsHash])),
       [annotation.database]: migration.databaseHash,
     },
   };
-  return job(model, metadata, spec, task.component);
+  return job(model, metadata, spec, "migration");
 }
 
 /**
@@ -49,26 +48,28 @@ export function preflightJob(model: ServerModel, attempt: string): Job {
   // A volume that only one pod can mount is in use.
   const isUsed = volume?.accessModes.includes("ReadWriteOncePod") === true;
   const isConnected = migration.mode !== undefined && !(database.volume !== undefined && isUsed);
-  const task = { component: "preflight", mounts: isConnected && database.volume !== undefined } as const;
-  const spec = taskSpec(model, preflightContainer(model, isConnected), task);
+  const mounts = isConnected && database.volume !== undefined;
+  const spec = taskSpec(model, preflightContainer(model, isConnected), { mounts, checksArtifacts: true });
   const inputs = model.keyedHash(JSON.stringify([spec, pod.annotations, model.inputsHash, migration.job, attempt]));
   const metadata = {
-    ...ownedMetadata(owner, objectNames.preflightJob(model.name, inputs.slice(0, 10)), task.component),
-    labels: { ...labels(owner, task.component), [label.version]: version },
+    ...ownedMetadata(owner, objectNames.preflightJob(model.name, inputs.slice(0, 10)), "preflight"),
+    labels: { ...labels(owner, "preflight"), [label.version]: version },
   };
-  return withAppliedFieldsHash(job(model, metadata, spec, task.component));
+  return withAppliedFieldsHash(job(model, metadata, spec, "preflight"));
 }
 
-/** A program that runs to completion, with the check of the bucket before it. */
+/** A program that runs to completion. */
 interface Task {
-  readonly component: Component;
   /** Whether it mounts the volume of the database, which can be attached to one node only. */
   readonly mounts: boolean;
+  /** Whether the artifact store is checked before. */
+  readonly checksArtifacts?: boolean;
 }
 
-function taskSpec(model: ServerModel, container: V1Container, { mounts }: Task) {
+/** Returns the spec of the pods of a program that uses the databases. */
+export function taskSpec(model: ServerModel, container: V1Container, { mounts, checksArtifacts = false }: Task) {
   const mounted = [temporary(model), ...(mounts ? data(model) : []), ...model.databaseFiles];
-  const check = artifactCheck(model);
+  const check = checksArtifacts ? artifactCheck(model) : undefined;
   return {
     ...podSpec(model, { init: check === undefined ? [] : [check], main: [{ container, mounted }] }),
     ...(mounts && { affinity: nearServer(model) }),
@@ -116,8 +117,7 @@ function programVariables({ authentication: { packages = [] } }: ServerModel, mo
   return [
     literal("MIGRATION_MODE", mode),
     ...(packages.length === 0 ? [] : [literal("MIGRATION_PACKAGES", packages.join(","))]),
-    literal("HOME", temporaryPath),
-    literal("TMPDIR", temporaryPath),
+    ...temporaryVariables,
   ];
 }
 

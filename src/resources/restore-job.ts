@@ -9,11 +9,11 @@ import { objectNames } from "../model/names.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { destinationOf } from "./backup-destination.ts";
 import { contentVariables } from "./backup-job.ts";
-import { databaseVariables, nearServer } from "./migration-job.ts";
+import { databaseVariables, job, nearServer } from "./migration-job.ts";
 import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
-import { taskContainer, taskPodMetadata } from "./pod/task.ts";
-import { data, temporary, temporaryPath } from "./pod/volumes.ts";
+import { taskContainer } from "./pod/task.ts";
+import { data, temporary, temporaryVariables } from "./pod/volumes.ts";
 import { restoreProgram } from "./python-programs.ts";
 
 /** The container of the program. Other containers are injected. */
@@ -38,17 +38,7 @@ export function restoreJob(model: ServerModel, backup: MlflowBackup): Job {
     ...ownedMetadata(owner, objectNames.restoreJob(model.name, inputs.slice(0, 10)), "restore"),
     labels: { ...labels(owner, "restore"), [label.version]: model.version },
   };
-  return withAppliedFieldsHash({
-    apiVersion: "batch/v1",
-    kind: "Job",
-    metadata,
-    spec: {
-      backoffLimit: 100_000,
-      completions: 1,
-      parallelism: 1,
-      template: { metadata: taskPodMetadata(model, "restore"), spec },
-    },
-  });
+  return withAppliedFieldsHash(job(model, metadata, spec, "restore"));
 }
 
 function container(model: ServerModel, source: ReturnType<typeof destinationOf>["env"]): V1Container {
@@ -56,8 +46,7 @@ function container(model: ServerModel, source: ReturnType<typeof destinationOf>[
   const accepted = model.acceptedDifferences;
   return taskContainer(model, restoreContainer, command, [
     variable,
-    literal("HOME", temporaryPath),
-    literal("TMPDIR", temporaryPath),
+    ...temporaryVariables,
     ...(accepted.length === 0 ? [] : [literal("RESTORE_ACCEPT", accepted.join(","))]),
     ...source,
     ...contentVariables(model),

@@ -6,12 +6,11 @@ import { ownedMetadata } from "../model/metadata.ts";
 import { objectNames } from "../model/names.ts";
 import type { RotationName } from "../model/rotation.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
-import { databaseVariables, job, nearServer } from "./migration-job.ts";
+import { databaseVariables, job, taskSpec } from "./migration-job.ts";
 import { encryptionKeys } from "./pod/environment.ts";
-import { podSpec } from "./pod/pod-spec.ts";
 import { program } from "./pod/program.ts";
 import { taskContainer } from "./pod/task.ts";
-import { data, temporary, temporaryPath } from "./pod/volumes.ts";
+import { temporaryVariables } from "./pod/volumes.ts";
 import { rotateProgram } from "./python-programs.ts";
 
 /** What a Job changes in a database of the server. */
@@ -42,18 +41,11 @@ export function rotationJob(model: ServerModel, { name, content, variables }: Da
   const container = taskContainer(model, "rotate", command, [
     variable,
     literal("ROTATION", name),
-    literal("HOME", temporaryPath),
-    literal("TMPDIR", temporaryPath),
+    ...temporaryVariables,
     ...databaseVariables(model),
     ...variables,
   ]);
-  const mounts = model.database.volume !== undefined;
-  const mounted = [temporary(model), ...(mounts ? data(model) : []), ...model.databaseFiles];
-  const spec = {
-    ...podSpec(model, { main: [{ container, mounted }] }),
-    ...(mounts && { affinity: nearServer(model) }),
-    restartPolicy: "OnFailure",
-  };
+  const spec = taskSpec(model, container, { mounts: model.database.volume !== undefined });
   const metadata = ownedMetadata(model.owner, objectNames.rotationJob(model.name, hash), "rotation");
   return withAppliedFieldsHash(job(model, metadata, spec, "rotation"));
 }

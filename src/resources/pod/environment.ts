@@ -4,7 +4,7 @@ import type { ServerModel } from "../../features/server-model.ts";
 import { fromSecret, ifInSecret, literal } from "../../kube/variable.ts";
 import { dataKeys, port } from "../../model/names.ts";
 import { programsPath } from "./program.ts";
-import { temporaryPath, tlsPath } from "./volumes.ts";
+import { temporaryVariables, tlsPath } from "./volumes.ts";
 
 /**
  * The environment of the MLflow container. Everything that decides who is allowed access, where data goes or what code is
@@ -23,8 +23,7 @@ export function environment(model: ServerModel): V1EnvVar[] {
     literal("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", String(process.hasJobExecution)),
     literal("MLFLOW_ENABLE_AI_GATEWAY", String(process.hasAiGateway)),
     literal("MLFLOW_LOGGING_LEVEL", process.logLevel),
-    literal("HOME", temporaryPath),
-    literal("TMPDIR", temporaryPath),
+    ...temporaryVariables,
     backendStoreUri(model),
     ...(model.database.replicaUri === undefined
       ? []
@@ -59,19 +58,14 @@ export function encryptionKeys({ session: { secret, keys } }: ServerModel): V1En
 
 /** Returns the variables for access to artifacts, for the check before MLflow starts. */
 export function artifactEnvironment({ artifacts, process }: ServerModel): V1EnvVar[] {
-  const own = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath), ...artifacts.variables];
+  const own = [...temporaryVariables, ...artifacts.variables];
   return [...own, ...neutral(own), ...process.variables];
 }
 
 /** Returns the variables for access to artifacts and the tracking database. */
 export function storesEnvironment(model: ServerModel): V1EnvVar[] {
   const { artifacts, process } = model;
-  const own = [
-    literal("HOME", temporaryPath),
-    literal("TMPDIR", temporaryPath),
-    backendStoreUri(model),
-    ...artifacts.variables,
-  ];
+  const own = [...temporaryVariables, backendStoreUri(model), ...artifacts.variables];
   return [...own, ...neutral(own), ...process.variables];
 }
 

@@ -1,10 +1,14 @@
 import { authDirectory } from "../../features/authentication/authentication.ts";
 import { dataPath, type Mounted, secretFiles } from "../../features/common/mounted-volume.ts";
 import type { ServerModel } from "../../features/server-model.ts";
+import { literal } from "../../kube/variable.ts";
 
 /** Paths in the container of MLflow. Its root file system is read-only. */
-export const temporaryPath = "/tmp";
+const temporaryPath = "/tmp";
 export const tlsPath = "/etc/mlflow/tls";
+
+/** Where programs write, since other directories are read-only. */
+export const temporaryVariables = [literal("HOME", temporaryPath), literal("TMPDIR", temporaryPath)];
 
 /** Returns the temporary volume: uploads pass through it, so its limit is the maximum upload size. */
 export function temporary({ process }: ServerModel): Mounted {

@@ -9,7 +9,7 @@ import { tracesPort } from "../../model/names.ts";
 import { backendStoreUri, keepAliveSeconds, maxHeaderBytes, neutral } from "../pod/environment.ts";
 import { containerSecurityContext, podSpec } from "../pod/pod-spec.ts";
 import { installedPrograms, programInstallation, programsPath } from "../pod/program.ts";
-import { temporary, temporaryPath } from "../pod/volumes.ts";
+import { temporary, temporaryVariables } from "../pod/volumes.ts";
 import { middlewareFiles, tracesFiles } from "../python-programs.ts";
 
 const enrolmentPath = "/etc/mlflow/mesh";
@@ -62,8 +62,7 @@ function container(model: ServerModel): V1Container {
     // The variable that MLflow's server sets for its workers.
     { ...backendStoreUri(model), name: "_MLFLOW_SERVER_FILE_STORE" },
     literal("MLFLOW_LOGGING_LEVEL", process.logLevel),
-    literal("HOME", temporaryPath),
-    literal("TMPDIR", temporaryPath),
+    ...temporaryVariables,
     literal("MAX_REQUEST_BODY_BYTES", String(process.maxRequestBodyBytes)),
     literal("MESH_ENROLMENT_FILE", `${enrolmentPath}/annotation`),
     literal("MESH_ENROLMENT", mesh.annotation.value),
