@@ -40,7 +40,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import sqlite3
 import subprocess
 import tarfile
@@ -71,7 +70,7 @@ from migrate import (
     revisions,
     stores,
 )
-from mlflow_outcome import Failure, finish, give_up, log, report
+from mlflow_outcome import Failure, completed, end_on_sigterm, finish, log, report
 
 PARTIAL = ".partial"
 # A copy of an SQLite database that is uploaded to a bucket, next to the database.
@@ -259,6 +258,21 @@ def sync(folder: Path) -> None:
         os.close(opened)
 
 
+class BucketFolder:
+    """A prefix of a bucket in S3 or an S3-compatible store. Credentials, region and CA are those for the AWS SDK."""
+
+    def __init__(self, uri: str, directory: str) -> None:
+        self.bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        self.prefix = "/".join(part for part in (prefix, directory) if part)
+        self.location = f"s3://{self.bucket}/{self.prefix}"
+        endpoint = os.environ.get("BACKUP_ENDPOINT_URL") or None
+        self.place = f'bucket "{self.bucket}" at {endpoint or "AWS"}'
+        self.client = bucket_client(endpoint)
+
+    def key(self, name: str) -> str:
+        return f"{self.prefix}/{name}"
+
+
 def bucket_client(endpoint: str | None) -> Any:
     import boto3
     import botocore.config
@@ -271,12 +285,9 @@ def bucket_client(endpoint: str | None) -> Any:
 
 class Bucket(Destination):
     def __init__(self, uri: str, directory: str) -> None:
-        self._bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        self._prefix = "/".join(part for part in (prefix, directory) if part)
-        self.location = f"s3://{self._bucket}/{self._prefix}"
-        endpoint = os.environ.get("BACKUP_ENDPOINT_URL") or None
-        self._place = f'bucket "{self._bucket}" at {endpoint or "AWS"}'
-        self._client = bucket_client(endpoint)
+        folder = BucketFolder(uri, directory)
+        self._bucket, self._prefix, self._client = folder.bucket, folder.prefix, folder.client
+        self._place, self.location, self._key = folder.place, folder.location, folder.key
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -291,9 +302,6 @@ class Bucket(Destination):
                 f"BackupDestination{kind}",
                 f"Writing the backup: the {self._place} {BUCKET_REMEDIES[kind]} ({code}). {RESTARTED}.",
             ) from None
-
-    def _key(self, name: str) -> str:
-        return f"{self._prefix}/{name}"
 
     def folders(self) -> Folders:
         return BucketFolders(self._client, self._bucket, self._prefix)
@@ -797,31 +805,28 @@ def result(to: Destination, manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> NoReturn:
-    # Process 1 of a container ignores a signal without a handler.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    end_on_sigterm()
     log_steps()
-    try:
-        written = back_up()
-    except Failure as problem:
-        abandon()
-        give_up(problem)
-    except BaseException as error:
-        abandon()
-        give_up(
-            Failure(
-                "BackupFailed",
-                f"The backup program failed with {type(error).__name__} at {origin(error)}. {RESTARTED}.",
-            )
-        )
+    written = completed(
+        backed_up,
+        lambda error: Failure(
+            "BackupFailed",
+            f"The backup program failed with {type(error).__name__} at {origin(error)}. {RESTARTED}.",
+        ),
+    )
     # Reported first: an interrupted deletion of older backups does not make this one fail.
     report(written)
     deleted = retention(lambda: destination().folders())
     finish(written if deleted is None else {**written, "retention": deleted})
 
 
-def abandon() -> None:
-    with contextlib.suppress(Exception):
-        destination().abandon()
+def backed_up() -> dict[str, Any]:
+    try:
+        return back_up()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            destination().abandon()
+        raise
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backup import BUCKET_REMEDIES, CHUNK, File, bucket_client
+from backup import BUCKET_REMEDIES, CHUNK, BucketFolder, File
 from backup_retention import MANIFEST
 from check_artifacts import classify
 from mlflow_outcome import Failure, log
@@ -154,16 +154,14 @@ class VolumeSource(Source):
 
 class BucketSource(Source):
     def __init__(self, uri: str, directory: str) -> None:
-        self._bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        self._prefix = "/".join(part for part in (prefix, directory) if part)
-        self.location = f"s3://{self._bucket}/{self._prefix}"
-        endpoint = os.environ.get("BACKUP_ENDPOINT_URL") or None
-        self.place = f'{self._prefix} of bucket "{self._bucket}" at {endpoint or "AWS"}'
-        self._client = bucket_client(endpoint)
+        self._folder = BucketFolder(uri, directory)
+        self.location = self._folder.location
+        self.place = f"{self._folder.prefix} of {self._folder.place}"
 
     def chunks(self, name: str) -> Iterator[bytes]:
         with self._reported(name):
-            body = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")["Body"]
+            folder = self._folder
+            body = folder.client.get_object(Bucket=folder.bucket, Key=folder.key(name))["Body"]
             with contextlib.closing(body):
                 while chunk := body.read(CHUNK):
                     yield chunk
@@ -188,7 +186,7 @@ class BucketSource(Source):
             what = BUCKET_REMEDIES[kind].replace("rejects an upload", "rejects a download")
             raise Failure(
                 f"BackupDestination{kind}",
-                f'Reading the backup: the bucket "{self._bucket}" {what} ({code}).',
+                f'Reading the backup: the bucket "{self._folder.bucket}" {what} ({code}).',
             ) from None
 
 

@@ -21,12 +21,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mlflow_outcome import Failure, collect_rarely, deadline, give_up, log, silence_libraries, succeed
+from mlflow_outcome import Failure, collect_rarely, deadline, end_on_sigterm, give_up, log, silence_libraries, succeed
 
 LOCATION = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
 
@@ -249,8 +248,7 @@ def classify(error: Exception) -> tuple[str, str]:
 
 
 def main() -> NoReturn:
-    # Process 1 of a container ignores a signal without a handler.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    end_on_sigterm()
     collect_rarely()
     silence_libraries()
     store = STORES[LOCATION.partition(":")[0]]

@@ -29,7 +29,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -39,7 +38,7 @@ from urllib.parse import ParseResult, unquote, urlparse
 
 import check_artifacts
 import migrate
-from mlflow_outcome import ERR, MESSAGE_LENGTH, OUT, Failure, log, succeed
+from mlflow_outcome import ERR, MESSAGE_LENGTH, OUT, Failure, end_on_sigterm, log, succeed
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -396,8 +395,7 @@ def report(counts: Counts | None, failure: Failure | None) -> NoReturn:
 
 
 def main() -> NoReturn:
-    # Process 1 of a container ignores a signal without a handler.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    end_on_sigterm()
     migrate.log_steps()
     os.environ.update({"AWS_MAX_ATTEMPTS": "3", "AWS_RETRY_MODE": "standard"})
     collector: Collector | None = None

@@ -59,7 +59,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
 
-from mlflow_outcome import Failure, collect_rarely, deadline, give_up, log, silence_libraries, succeed
+from mlflow_outcome import Failure, collect_rarely, completed, deadline, log, silence_libraries, succeed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -956,14 +956,12 @@ def main() -> NoReturn:
     # Process 1 of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, end)
     log_steps()
-    try:
-        migrate()
-    except Failure as result:
-        give_up(result)
-    except BaseException as error:
-        give_up(
-            Failure("MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}.")
-        )
+    completed(
+        migrate,
+        lambda error: Failure(
+            "MigrationFailed", f"The migration program failed with {type(error).__name__} at {origin(error)}."
+        ),
+    )
     log("done")
     succeed()
 

@@ -14,6 +14,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,7 +22,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+Result = TypeVar("Result")
 
 OUT = sys.stdout
 ERR = sys.stderr
@@ -52,12 +55,25 @@ def silence_libraries() -> None:
     warnings.simplefilter("ignore")
 
 
+def end_on_sigterm() -> None:
+    """Exits on SIGTERM: process 1 of a container ignores a signal without a handler."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+
+
+def completed(work: Callable[[], Result], unexpected: Callable[[BaseException], Failure]) -> Result:
+    """Returns the result of `work`, or ends the program with its failure; any other exception is `unexpected`."""
+    try:
+        return work()
+    except Failure as failure:
+        give_up(failure)
+    except BaseException as error:
+        give_up(unexpected(error))
+
+
 def give_up(failure: Failure) -> NoReturn:
-    line = json.dumps({"reason": failure.reason, "message": failure.message[:MESSAGE_LENGTH]})
-    print(line, file=ERR, flush=True)
-    with contextlib.suppress(OSError):
-        path = os.environ.get("TERMINATION_LOG") or "/dev/termination-log"
-        Path(path).write_text(f"{line}\n", encoding="utf-8")
+    result = {"reason": failure.reason, "message": failure.message[:MESSAGE_LENGTH]}
+    print(json.dumps(result), file=ERR, flush=True)
+    report(result)
     # Threads that a library started must not delay the exit or print during it.
     os._exit(1)
 

@@ -24,7 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 import migrate
-from mlflow_outcome import Failure, give_up, log, succeed
+from mlflow_outcome import Failure, completed, log, succeed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -213,17 +213,13 @@ def preflight() -> None:
 def main() -> NoReturn:
     signal.signal(signal.SIGTERM, migrate.end)
     migrate.log_steps()
-    try:
-        preflight()
-    except Failure as result:
-        give_up(result)
-    except BaseException as error:
-        give_up(
-            Failure(
-                "PreflightFailed",
-                f"The preflight program failed with {type(error).__name__} at {migrate.origin(error)}.",
-            )
-        )
+    completed(
+        preflight,
+        lambda error: Failure(
+            "PreflightFailed",
+            f"The preflight program failed with {type(error).__name__} at {migrate.origin(error)}.",
+        ),
+    )
     log("the change can begin")
     succeed()
 

@@ -27,7 +27,6 @@ No URL, password or text of an exception is ever written.
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,7 +45,7 @@ from migrate import (
     sqlstate,
     stores,
 )
-from mlflow_outcome import Failure, finish, give_up, log
+from mlflow_outcome import Failure, completed, end_on_sigterm, finish, log
 from restore_artifacts import ArtifactTarget
 from restore_databases import DatabaseTarget, database_target
 from restore_summary import summary_of
@@ -227,23 +226,19 @@ def require_keys(manifest: Manifest) -> None:
 
 
 def main() -> NoReturn:
-    # Process 1 of a container ignores a signal without a handler. Each target can be restored again after an interruption.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    # Each target can be restored again after an interruption.
+    end_on_sigterm()
     log_steps()
-    try:
-        result = restored()
-    except Failure as problem:
-        give_up(problem)
-    except BaseException as error:
-        code = sqlstate(error)
-        coded = f" (SQLSTATE {code})" if code else ""
-        give_up(
-            Failure(
-                "RestoreFailed",
-                f"The restore failed with {type(error).__name__}{coded} at {origin(error)}. It is repeated. See the log of the Job.",
-            )
-        )
-    finish(result)
+    finish(completed(restored, unexpected))
+
+
+def unexpected(error: BaseException) -> Failure:
+    code = sqlstate(error)
+    coded = f" (SQLSTATE {code})" if code else ""
+    return Failure(
+        "RestoreFailed",
+        f"The restore failed with {type(error).__name__}{coded} at {origin(error)}. It is repeated. See the log of the Job.",
+    )
 
 
 if __name__ == "__main__":

@@ -19,13 +19,12 @@ No key, password or text of an exception is ever written.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import migrate
-from mlflow_outcome import Failure, give_up, log, succeed
+from mlflow_outcome import Failure, completed, end_on_sigterm, log, succeed
 
 # How often rows are read again that a server changed in the meantime.
 ATTEMPTS = 5
@@ -200,17 +199,14 @@ def of_rotation(error: Exception, target: migrate.Store) -> Failure:
 
 
 def main() -> NoReturn:
-    # Process 1 of a container ignores a signal without a handler.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    end_on_sigterm()
     migrate.log_steps()
-    try:
-        rotate(os.environ.get("ROTATION", ""))
-    except Failure as result:
-        give_up(result)
-    except BaseException as error:
-        give_up(
-            Failure("RotationFailed", f"The program failed with {type(error).__name__} at {migrate.origin(error)}.")
-        )
+    completed(
+        lambda: rotate(os.environ.get("ROTATION", "")),
+        lambda error: Failure(
+            "RotationFailed", f"The program failed with {type(error).__name__} at {migrate.origin(error)}."
+        ),
+    )
     succeed()
 
 

@@ -11,13 +11,11 @@ BackupManifestNotFound, BackupDamaged, BackupUnreadable, BackupFailed, and Backu
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import NoReturn
 
 from backup_reader import Manifest, source
 from migrate import log_steps, origin
-from mlflow_outcome import Failure, finish, give_up
+from mlflow_outcome import Failure, completed, end_on_sigterm, finish
 
 
 def result_of(location: str, manifest: Manifest) -> dict[str, object]:
@@ -29,23 +27,23 @@ def result_of(location: str, manifest: Manifest) -> dict[str, object]:
     }
 
 
+def verified() -> dict[str, object]:
+    place = source()
+    manifest = place.manifest()
+    place.verify(manifest)
+    return result_of(place.location, manifest)
+
+
 def main() -> NoReturn:
-    # Process 1 of a container ignores a signal without a handler.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    end_on_sigterm()
     log_steps()
-    try:
-        place = source()
-        manifest = place.manifest()
-        place.verify(manifest)
-    except Failure as problem:
-        give_up(problem)
-    except BaseException as error:
-        give_up(
-            Failure(
-                "BackupFailed", f"The verification failed with {type(error).__name__} at {origin(error)}. Read its log."
-            )
-        )
-    finish(result_of(place.location, manifest))
+    result = completed(
+        verified,
+        lambda error: Failure(
+            "BackupFailed", f"The verification failed with {type(error).__name__} at {origin(error)}. Read its log."
+        ),
+    )
+    finish(result)
 
 
 if __name__ == "__main__":
