@@ -6,6 +6,13 @@ export function decoded(data: Readonly<Record<string, string>> | undefined, key:
   return value === undefined ? undefined : Buffer.from(value, "base64").toString("utf8");
 }
 
+/** Returns only the values that are known. */
+export function known<K extends string>(values: Readonly<Record<K, string | undefined>>): { [key in K]?: string } {
+  const found: { [key in K]?: string } = {};
+  for (const key in values) if (values[key] !== undefined) found[key] = values[key];
+  return found;
+}
+
 /** Returns text values as the data of a Secret. */
 export function encoded(values: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString("base64")]));

@@ -117,12 +117,16 @@ const longestReport = 8192;
 export function reportedFailure(message: string | undefined): Cause | undefined {
   if (message === undefined || message.length > longestReport || !message.startsWith("{")) return undefined;
   try {
-    const report: unknown = JSON.parse(message);
-    if (typeof report !== "object" || report === null) return undefined;
-    if (!("reason" in report) || !("message" in report) || typeof report.message !== "string") return undefined;
-    if (typeof report.reason !== "string" || !isReason(report.reason)) return undefined;
-    return { reason: report.reason, message: excerpt(report.message, 1024) };
+    return causeIn(JSON.parse(message));
   } catch {
     return undefined;
   }
+}
+
+/** The cause that a program reports as `reason` and `message`. */
+export function causeIn(report: unknown): Cause | undefined {
+  if (typeof report !== "object" || report === null) return undefined;
+  if (!("reason" in report) || !("message" in report) || typeof report.message !== "string") return undefined;
+  if (typeof report.reason !== "string" || !isReason(report.reason)) return undefined;
+  return { reason: report.reason, message: excerpt(report.message, 1024) };
 }

@@ -1,6 +1,6 @@
 import type { MlflowServer } from "../api/server.ts";
 import { authenticationMethod } from "../features/authentication/index.ts";
-import { decoded } from "../kube/data.ts";
+import { decoded, known } from "../kube/data.ts";
 import type { Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import type { AcceptedKeys, SessionKeys } from "../model/inputs.ts";
@@ -32,25 +32,19 @@ export function sessionKeys(server: MlflowServer, stored: Secret | undefined): S
 /** Returns the values that the Secret has only if its keys have been rotated, and the key of hashes. */
 export function optionalKeys(data: Secret["data"]): Pick<SessionKeys, "kekVersion" | "hashKey" | "accepted"> {
   const value = (key: string) => decoded(data, key);
-  const [kekVersion, hashKey] = [value(dataKeys.kekVersion), value(dataKeys.hashKey)];
   const accepted = acceptedKeys(value);
   return {
-    ...(kekVersion !== undefined && { kekVersion }),
-    ...(hashKey !== undefined && { hashKey }),
+    ...known({ kekVersion: value(dataKeys.kekVersion), hashKey: value(dataKeys.hashKey) }),
     ...(Object.keys(accepted).length > 0 && { accepted }),
   };
 }
 
 /** Returns the keys that pods accept besides the current ones. */
 function acceptedKeys(value: (key: string) => string | undefined): AcceptedKeys {
-  const flaskSecretKey = value(dataKeys.acceptedFlaskSecretKey);
-  const kekPassphrase = value(dataKeys.acceptedKekPassphrase);
-  const kekVersion = value(dataKeys.acceptedKekVersion);
-  const webhookKey = value(dataKeys.acceptedWebhookKey);
-  return {
-    ...(flaskSecretKey !== undefined && { flaskSecretKey }),
-    ...(kekPassphrase !== undefined && { kekPassphrase }),
-    ...(kekVersion !== undefined && { kekVersion }),
-    ...(webhookKey !== undefined && { webhookKey }),
-  };
+  return known({
+    flaskSecretKey: value(dataKeys.acceptedFlaskSecretKey),
+    kekPassphrase: value(dataKeys.acceptedKekPassphrase),
+    kekVersion: value(dataKeys.acceptedKekVersion),
+    webhookKey: value(dataKeys.acceptedWebhookKey),
+  });
 }

@@ -1,5 +1,5 @@
 import type { ServerModel } from "../features/server-model.ts";
-import { encoded } from "../kube/data.ts";
+import { encoded, known } from "../kube/data.ts";
 import type { Secret } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
@@ -32,12 +32,6 @@ export function sessionSecret(model: ServerModel): Secret | undefined {
       [dataKeys.acceptedWebhookKey]: accepted.webhookKey,
     }),
   });
-}
-
-function known(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-  );
 }
 
 /** The metadata with the record of rotations, which one write changes together with the values. */

@@ -3,7 +3,7 @@ import type { MlflowBackup } from "../../api/backup.ts";
 import type { Job, Owned, Pod } from "../../kube/manifests.ts";
 import { isControlledBy, objectText } from "../../kube/object.ts";
 import { backupJobName, isExisting, longestHours } from "../../resources/backup-job.ts";
-import { podFailure, reportedFailure } from "../pod-failure.ts";
+import { causeIn, podFailure, reportedFailure } from "../pod-failure.ts";
 import type { BackupResult, BackupState } from "./backup-state.ts";
 import type { RetentionResult } from "./retention-result.ts";
 
@@ -121,7 +121,7 @@ function timeText(time: Date | string | undefined): string | undefined {
 function retentionOf(report: unknown): RetentionResult | undefined {
   if (typeof report !== "object" || report === null) return undefined;
   if ("deleted" in report && Number.isSafeInteger(report.deleted)) return { deleted: Number(report.deleted) };
-  return reportedFailure(JSON.stringify(report));
+  return causeIn(report);
 }
 
 /** The result in the termination message of the program; undefined if it is something else. */

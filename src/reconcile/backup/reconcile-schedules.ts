@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { NewBackup } from "../../api/backup.ts";
 import type { MlflowBackupSchedule } from "../../api/backup-schedule.ts";
-import { cronTimes } from "../../api/cron.ts";
+import { timesOf } from "../../api/cron.ts";
 import { apiVersion } from "../../api/server.ts";
 import { label, manager } from "../../kube/names.ts";
 import type { Key } from "../../kube/object.ts";
@@ -58,7 +58,7 @@ async function reconcileSchedule(
   const schema = await specProblem(cluster, "MlflowBackupSchedule", schedule);
   if (schema?.isHidden === true) return { wait: hiddenSeconds };
   const server = cluster.server(key);
-  const times = cronTimes(spec.schedule, spec.timeZone);
+  const times = timesOf(spec);
   const backups = () => backupsOf(schedule, cluster.backups(key));
   let problem: Cause | undefined = schema?.cause;
   let created: Date | undefined;

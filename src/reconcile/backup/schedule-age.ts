@@ -1,5 +1,5 @@
 import type { MlflowBackupSchedule } from "../../api/backup-schedule.ts";
-import { cronTimes } from "../../api/cron.ts";
+import { timesOf } from "../../api/cron.ts";
 
 /** How old the last complete backup of a schedule is, for the metrics. Times are seconds since 1970, 0 for none. */
 export interface ScheduleAge {
@@ -25,7 +25,7 @@ export function scheduleAge({ metadata, spec, status }: MlflowBackupSchedule, no
 }
 
 function dueOf({ metadata, spec }: Pick<MlflowBackupSchedule, "metadata" | "spec">, now: Date): number | undefined {
-  const times = cronTimes(spec.schedule, spec.timeZone);
+  const times = timesOf(spec);
   if ("problem" in times) return undefined;
   const latest = times.latest(now)?.getTime() ?? 0;
   return latest > Date.parse(metadata.creationTimestamp ?? "") ? latest / 1000 : 0;

@@ -109,14 +109,10 @@ function withAccepted(keys: SessionKeys, accepted: AcceptedKeys): SessionKeys {
 }
 
 function withoutAccepted(name: RotatedKey, keys: SessionKeys): SessionKeys {
-  const { flaskSecretKey, kekPassphrase, kekVersion, webhookKey } = keys.accepted ?? {};
-  const kept: AcceptedKeys = {
-    ...(name !== "session" && flaskSecretKey !== undefined && { flaskSecretKey }),
-    ...(name !== "encryption-key" && kekPassphrase !== undefined && { kekPassphrase }),
-    ...(name !== "encryption-key" && kekVersion !== undefined && { kekVersion }),
-    ...(name !== "webhook-key" && webhookKey !== undefined && { webhookKey }),
-  };
-  const { accepted: _, ...rest } = keys;
+  const { accepted = {}, ...rest } = keys;
+  const isOfKey = (field: string) =>
+    name !== "cookie" && (field === currentFields[name] || (name === "encryption-key" && field === "kekVersion"));
+  const kept: AcceptedKeys = Object.fromEntries(Object.entries(accepted).filter(([field]) => !isOfKey(field)));
   return Object.keys(kept).length === 0 ? rest : { ...rest, accepted: kept };
 }
 
