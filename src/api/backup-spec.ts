@@ -108,10 +108,17 @@ export const mlflowBackupSpec = z
   })
   .meta({
     description: "The server, and where its backup is written. It cannot be changed.",
-    ...rules({
-      rule: "self == oldSelf",
-      message: "the spec of an MlflowBackup cannot be changed: create another one",
-    }),
+    ...rules(
+      {
+        rule: "self == oldSelf",
+        message: "the spec of an MlflowBackup cannot be changed: create another one",
+      },
+      {
+        rule: "!has(self.existing) || !has(self.schedule)",
+        message:
+          "existing files are not a backup of a schedule, whose retention would delete this object: remove schedule",
+      },
+    ),
     ...requiredRemedy("write spec with serverRef and destination"),
   });
 

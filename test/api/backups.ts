@@ -66,6 +66,12 @@ export const wrongBackups: readonly Wrong[] = [
     "spec.destination",
     "set exactly one of persistentVolumeClaim, s3",
   ),
+  ofVolume(
+    "existing files with a schedule",
+    { "spec.existing": { path: "ml/tracking/nightly-20260131T180000Z" } },
+    "spec",
+    "remove schedule",
+  ),
   ofVolume("no claim", { [`${claim}.claimName`]: undefined }, `${claim}.claimName`, "write the name of a Persistent"),
   ofVolume("an absolute path", { [`${claim}.path`]: "/mlflow" }, `${claim}.path`, "path is a relative path such as"),
   ofVolume("a path upwards", { [`${claim}.path`]: "a/../../b" }, `${claim}.path`, "path is a relative path such as"),
