@@ -24,22 +24,22 @@ const persistentVolumeClaim = z
 const existing = z
   .strictObject({
     path: text(
-      "Folder of the backup in the destination, below its path or prefix. Example: ml/tracking/nightly-20260131T180000Z.",
+      "Folder of the backup in the destination, below its path or prefix. Example: ml/tracking/nightly-20260131T180000Z-4f1c2d9e0b.",
       512,
       {
         rule: relativePath,
         message:
-          "path is the folder of the backup in the destination, such as ml/tracking/nightly-20260131T180000Z: without a leading or trailing slash, and without //, ., .. and backslash",
+          "path is the folder of the backup in the destination, such as ml/tracking/nightly-20260131T180000Z-4f1c2d9e0b: without a leading or trailing slash, and without //, ., .. and backslash",
       },
     ).meta({
       ...requiredRemedy(
-        "write the folder of the backup in the destination, such as path: ml/tracking/nightly-20260131T180000Z",
+        "write the folder of the backup in the destination, such as path: ml/tracking/nightly-20260131T180000Z-4f1c2d9e0b",
       ),
     }),
   })
   .meta({
     description:
-      "A backup whose files exist already, such as one of another namespace or cluster. The operator verifies the files and writes none; it uses the image and the pod settings of the server. Example: {path: ml/tracking/nightly-20260131T180000Z}.",
+      "A backup whose files exist already, such as one of another namespace or cluster. The operator verifies the files and writes none; it uses the image and the pod settings of the server. Example: {path: ml/tracking/nightly-20260131T180000Z-4f1c2d9e0b}.",
   });
 
 const bucket = z
