@@ -65,10 +65,10 @@ export function heldChange(change: VersionChange, observed: ObservedState): Hold
   return hold && withWarning({ ...hold, progress: { ...hold.progress, preflight: job.metadata.name } }, input);
 }
 
-/** The hold, with a message if MLflow asks for a backup that the spec does not. */
+/** The hold, with a message if MLflow asks for a backup that the spec does not. A change that cannot continue is reported without it. */
 function withWarning(hold: Hold, { observed, change }: StepInput): Hold {
   const warning = missingBackupWarning(observed, change);
-  if (warning === undefined) return hold;
+  if (warning === undefined || hold.state === "stalled") return hold;
   const { reason, message } = hold.cause;
   return { ...hold, cause: { reason, message: `${warning} ${message}` } };
 }

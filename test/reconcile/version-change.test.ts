@@ -217,7 +217,7 @@ describe("a change of the version", () => {
     assert.deepEqual([writes, outcome.state, outcome.cause.reason], [[], "stalled", "UnsupportedImage"]);
     assert.equal(
       outcome.cause.message,
-      "MLflow 3.17.2 requires a restorable backup before its migration, and spec.upgrade.backup is not set, so the operator writes none. Preflight of the change from MLflow 3.16.1 to 3.17.2: The MLflow image contains MLflow 3.16.1. The pods of MLflow 3.16.1 keep serving.",
+      "Preflight of the change from MLflow 3.16.1 to 3.17.2: The MLflow image contains MLflow 3.16.1. The pods of MLflow 3.16.1 keep serving.",
     );
     const { conditions = [] } = world.status;
     assert.equal(conditions.find(({ type }) => type === "Available")?.status, "True");

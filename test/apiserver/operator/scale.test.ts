@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { label } from "../../../src/kube/names.ts";
+import { dataKeys } from "../../../src/model/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { dump } from "../../support/dump.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -131,13 +132,14 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
     assert.deepEqual([...owners.keys()].sort(), names);
     for (const [name, objects] of owners) assert.equal(objects.length, 9, `${name}: ${objects.join(", ")}`);
     const keys = new Set<string>();
+    const isShared: ReadonlySet<string> = new Set([dataKeys.username, dataKeys.kekVersion]);
     for (const name of names) {
       const [session, admin] = [
         await stage.objects.the("Secret", `${name}-session`),
         await stage.objects.the("Secret", `${name}-admin`),
       ];
       for (const data of [session.data, admin.data]) {
-        for (const [key, value] of Object.entries(data ?? {})) if (key !== "username") keys.add(value);
+        for (const [key, value] of Object.entries(data ?? {})) if (!isShared.has(key)) keys.add(value);
       }
       const { spec } = await stage.objects.the("Service", name);
       const selector = Object.entries(spec.selector ?? {}).map(([key, value]) => `${key}=${value}`);
@@ -151,7 +153,7 @@ describe("scale", { skip: onK3s(), concurrency: 4 }, () => {
         [name],
       );
     }
-    assert.equal(keys.size, names.length * 4, "every generated value is another");
+    assert.equal(keys.size, names.length * 5, "every generated value is another");
     await stage.objects.remove("MlflowServer", "mlflow");
     await eventually(async () => assert.equal(await stage.objects.get("Deployment", "mlflow"), undefined));
     for (const name of names.slice(1)) await stage.ready(name);

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import { dataKeys } from "../../../src/model/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { runCommand } from "../../support/command-line.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -102,8 +103,10 @@ describe("mlflow-operator doctor", { skip: onK3s() }, () => {
     for (const kind of ["Deployment", "Service", "NetworkPolicy", "Pod"])
       assert.match(bundle, new RegExp(`kind: ${kind}$`, "m"));
     const session = await stage.objects.the("Secret", "mlflow-session");
-    const values = Object.values(session.data ?? {}).map((value) => Buffer.from(value, "base64").toString("utf8"));
-    assert.ok(values.length > 0);
+    const { [dataKeys.kekVersion]: version, ...keys } = session.data ?? {};
+    assert.equal(Buffer.from(version ?? "", "base64").toString("utf8"), "1");
+    const values = Object.values(keys).map((value) => Buffer.from(value, "base64").toString("utf8"));
+    assert.ok(values.length > 0 && values.every((value) => value.length > 20));
     for (const value of [...values, "pa%ss @:/?#[]word", "pa%25ss%20"])
       for (const text of [bundle, stdout]) assert.ok(!text.includes(value), "a value of a Secret is in the output");
   });
