@@ -2,7 +2,7 @@ import { z } from "zod";
 import { requiredRemedy } from "./fields/rule.ts";
 import { dnsLabel, serverName } from "./fields/server-name.ts";
 import { subjects } from "./fields/subjects.ts";
-import { text } from "./fields/text.ts";
+import { plainText } from "./fields/text.ts";
 import { workspaceRole } from "./fields/workspace-grant.ts";
 
 const serverRef = z
@@ -21,7 +21,7 @@ export const mlflowWorkspaceAccessSpec = z
     serverRef,
     role: workspaceRole,
     subjects,
-    expiresAt: text(
+    expiresAt: plainText(
       "Time at which the grant expires, in RFC 3339. MLflow caches permissions for up to a minute longer. Default: never. Example: 2027-01-31T18:00:00Z.",
       35,
       {

@@ -31,7 +31,7 @@ export const wrongMeshes: readonly Wrong[] = [
       `the namespace ${JSON.stringify(namespace)}`,
       { [`${writer}.namespace`]: namespace },
       `${writer}.namespace`,
-      namespace === "" ? "at least 1" : "without wildcards",
+      "without wildcards",
     ),
   ),
   mesh(

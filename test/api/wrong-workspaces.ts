@@ -35,7 +35,12 @@ export const wrongWorkspaces: readonly Wrong[] = [
     `${kubernetes}.groupsClaim`,
     "one token claim",
   ),
-  named("an empty claim", { [`${kubernetes}.usernameClaim`]: "" }, `${kubernetes}.usernameClaim`, "at least 1"),
+  named(
+    "an empty claim",
+    { [`${kubernetes}.usernameClaim`]: "" },
+    `${kubernetes}.usernameClaim`,
+    "the name of one token claim",
+  ),
   ...["system:", "System:oidc:", "a b", "oidc*"].map((prefix) =>
     named(
       `the prefix ${prefix}`,
@@ -63,7 +68,7 @@ export const wrongWorkspaces: readonly Wrong[] = [
       `the default workspace ${name}`,
       { "spec.workspaces.default": name },
       "spec.workspaces.default",
-      name === "" ? "at least 1" : "name of a namespace",
+      "the name of a namespace",
     ),
   ),
   ...["kube-system", "openshift", "openshift-monitoring", "redhat-ods-applications"].map((name) =>

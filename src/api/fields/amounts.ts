@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Rule } from "./rule.ts";
-import { text } from "./text.ts";
+import { plainText } from "./text.ts";
 
 /**
  * Decimal digits with an SI or binary suffix: a subset of k8s.io/apimachinery's resource.Quantity. The schema states it, and no
@@ -46,7 +46,7 @@ export function isDuration(self: string): string {
 
 /** A duration above zero, such as 90s, 30m or 1h30m. */
 export function duration(description: string, ...further: Rule[]) {
-  return text(
+  return plainText(
     description,
     16,
     { rule: isDuration("self"), message: "must be a duration such as 90s, 30m or 1h30m" },
@@ -64,7 +64,7 @@ export function within(least: string, most: string, message: string): Rule {
 
 /** The lifetime of cache entries: 0s disables the cache. */
 export function cacheDuration(description: string, most: string) {
-  return text(description, 16, {
+  return plainText(description, 16, {
     rule: `self == '0s' || (${isDuration("self")} && duration(self) <= duration('${most}'))`,
     message: `must be a duration from 1s to ${most}, such as 60s, or 0s to turn the cache off`,
   });

@@ -2,17 +2,17 @@ import { z } from "zod";
 import { storePrefix } from "./bucket.ts";
 import { secretKey } from "./reference.ts";
 import { rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { plainText } from "./text.ts";
 
 /** The field `artifactStore.azureBlob`. */
 export const azureBlob = z
   .strictObject({
-    storageAccount: text("Name of the storage account. Example: mlflowartifacts.", 24, {
+    storageAccount: plainText("Name of the storage account. Example: mlflowartifacts.", 24, {
       rule: "self.matches('^[a-z0-9]{3,24}$')",
       message:
         "storageAccount is the name of a storage account only, 3 to 24 lower case letters and digits, without the domain (use endpointSuffix)",
     }),
-    container: text("Name of the container; it must exist. Example: mlflow.", 63, {
+    container: plainText("Name of the container; it must exist. Example: mlflow.", 63, {
       rule: "self.matches('^[a-z0-9](-?[a-z0-9])+$') && self.size() > 2",
       message:
         "container is the name of a container only, 3 to 63 lower case letters, digits and single -, without a path (use prefix for the path)",

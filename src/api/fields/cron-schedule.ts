@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { requiredRemedy, rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { plainText } from "./text.ts";
 
 const anyCase = (names: string) =>
   names
@@ -42,7 +42,7 @@ export function cronSchedule(description: string, remedy: string) {
 
 /** The name of a time zone. */
 export function timeZone(description: string) {
-  return text(description, 64, {
+  return plainText(description, 64, {
     rule: "self.matches('^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$') && self != 'Local'",
     message: "must be a time zone of the IANA database, such as Europe/Berlin",
   });

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { storePrefix } from "./bucket.ts";
 import { hostWithPort } from "./host.ts";
 import { secretKey } from "./reference.ts";
-import { text, url } from "./text.ts";
+import { plainText, url } from "./text.ts";
 
 /** The field `artifactStore.gcs`. */
 export const gcs = z
   .strictObject({
-    bucket: text("Name of the bucket; it must exist. Example: mlflow-artifacts.", 222, {
+    bucket: plainText("Name of the bucket; it must exist. Example: mlflow-artifacts.", 222, {
       rule: "self.matches('^[a-z0-9][a-z0-9._-]+[a-z0-9]$')",
       message:
         "bucket is a bucket name only (lower case letters, digits, -, _ and .), without gs:// and without a path (use prefix for the path)",

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { tooOldProxy } from "../images.ts";
 import { type Rule, rules } from "./rule.ts";
-import { objectName, text } from "./text.ts";
+import { objectName, plainText } from "./text.ts";
 
 /** The fields of an image. */
 const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
   z.strictObject({
-    repository: text(
+    repository: plainText(
       "Image without tag and digest. Default: the operator's setting. Example: registry.example.com/team/mlflow.",
       255,
       {

@@ -3,7 +3,7 @@ import { ownSegment } from "./external-url.ts";
 import { hostName } from "./host.ts";
 import { reservedKeys } from "./pod-metadata.ts";
 import { mayBeEmpty, type Rule, rules } from "./rule.ts";
-import { keysAreKeys, objectName, text } from "./text.ts";
+import { keysAreKeys, objectName, plainText, text } from "./text.ts";
 
 /**
  * Annotations with effects beyond the Ingress of the server. An ingress controller reads all namespaces, and some
@@ -32,7 +32,7 @@ export const unsafeAnnotations: readonly Rule[] = [
   },
 ];
 
-const path = text("A path below the prefix; / matches all. Example: /v1/traces.", 253, {
+const path = plainText("A path below the prefix; / matches all. Example: /v1/traces.", 253, {
   rule: `self == '/' || (self.matches('^/${ownSegment}(/[A-Za-z0-9._~-]+)*$') && !self.matches('/[.]{1,2}(/|$)'))`,
   message:
     "a path is / or a path of MLflow, such as /v1/traces, without a trailing slash: write the prefix as the path of externalURL; it is added in front",

@@ -4,7 +4,7 @@ import { cacheDuration } from "./amounts.ts";
 import { ipv6Pattern, portPattern } from "./host.ts";
 import { certificateAuthorityOrText, credentialsSecret } from "./reference.ts";
 import { exactlyOneOf, type Rule, rules } from "./rule.ts";
-import { ldapUrl, text } from "./text.ts";
+import { ldapUrl, plainText, text } from "./text.ts";
 import { userStore } from "./user-store.ts";
 
 const dnPattern = "[A-Za-z0-9.-]+ *=.+";
@@ -40,7 +40,7 @@ const search = z
       placeholder("the name of the user"),
       parentheses,
     ),
-    usernameAttribute: text(
+    usernameAttribute: plainText(
       "Attribute of the entry that is the user name in MLflow, so that a user has one account with any of their names. If an entry has several values, the one in its DN is used. Default: the attribute in filter; required if filter contains %s more than once. Example: uid.",
       128,
       { rule: "self.matches('^[A-Za-z][A-Za-z0-9.-]*$')", message: "must be the name of one attribute, such as uid" },
@@ -80,7 +80,7 @@ const groups = z
       placeholder("the DN of the user"),
       parentheses,
     ),
-    attribute: text(
+    attribute: plainText(
       "Attribute of a group that is compared with admin and user: dn, or an attribute such as cn. Default: dn. Example: cn.",
       128,
       {

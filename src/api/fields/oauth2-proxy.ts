@@ -6,7 +6,7 @@ import { proxyAuthorization } from "./proxy-authorization.ts";
 import { proxySession } from "./proxy-session.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
-import { text, url } from "./text.ts";
+import { plainText, text, url } from "./text.ts";
 
 const httpsUrl = String.raw`https://${hostWithPort}(/[^@?#=,\\s]*)?`;
 
@@ -25,7 +25,7 @@ function audience(description: string) {
   });
 }
 
-const emailDomain = text(
+const emailDomain = plainText(
   "A domain: example.com, .example.com for all its subdomains, or * for any address. Example: example.com.",
   253,
   {
@@ -41,7 +41,7 @@ const group = text("A group, exactly as in the claim groups of tokens. Example: 
 });
 
 /** Only arguments that neither bypass authentication nor have their own field. */
-const extraArgument = text("An argument in the form --name=value.", 512, {
+const extraArgument = plainText("An argument in the form --name=value.", 512, {
   rule: `self.matches('^--((scope|acr-values|provider-display-name)=[A-Za-z0-9][A-Za-z0-9 ._:/-]*|prompt=(none|login|consent|select_account)|(oidc-groups-claim|oidc-email-claim)=[A-Za-z0-9_][A-Za-z0-9_.:/-]*|cookie-samesite=(lax|strict)|(request-logging|auth-logging|standard-logging)=(true|false))$')`,
   message:
     "allowed are --scope, --prompt, --acr-values, --oidc-groups-claim, --oidc-email-claim, --provider-display-name, --cookie-samesite=lax or strict, and --request-logging, --auth-logging, --standard-logging=true or false: others have their own field or could bypass authentication (such as --skip-auth-route, --trusted-ip and --reverse-proxy)",

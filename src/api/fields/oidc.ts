@@ -5,7 +5,7 @@ import { hostWithPort } from "./host.ts";
 import { postgresql } from "./postgresql.ts";
 import { certificateAuthority, secretKey } from "./reference.ts";
 import { mayBeEmpty, rules } from "./rule.ts";
-import { claim, text, url } from "./text.ts";
+import { claim, plainText, text, url } from "./text.ts";
 
 function groupName(description: string) {
   return text(description, 255, {
@@ -52,7 +52,7 @@ export const oidc = z
     ).optional(),
     scopes: z
       .array(
-        text("A scope. Example: groups.", 128, {
+        plainText("A scope. Example: groups.", 128, {
           rule: "self.matches('^[!#-+\\\\--\\\\[\\\\]-~]+$')",
           message: "must be one scope, without spaces and commas",
         }),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { addressRules, clientCertificate, readReplica, serverFields } from "./database-server.ts";
 import { certificateAuthority } from "./reference.ts";
 import { rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { plainText } from "./text.ts";
 
 const description = "A PostgreSQL database.";
 
@@ -20,7 +20,7 @@ const fields = {
     "CA bundle for the database server's certificate. Default: none. Example: {configMapRef: {name: example-ca}}.",
   ).optional(),
   clientCertificateSecretRef: clientCertificate.optional(),
-  searchPath: text(
+  searchPath: plainText(
     "Schemas in which MLflow's tables are, in order; the first must exist. Default: that of the database user. Example: mlflow.",
     253,
     {

@@ -3,11 +3,11 @@ import { bucketRef, oneBucket, storePrefix } from "./bucket.ts";
 import { hostWithPort } from "./host.ts";
 import { certificateAuthority } from "./reference.ts";
 import { rules } from "./rule.ts";
-import { dataKey, objectName, text, url } from "./text.ts";
+import { dataKey, objectName, plainText, text, url } from "./text.ts";
 
 /** The name of a bucket. */
 export function bucketName(description: string) {
-  return text(description, 63, {
+  return plainText(description, 63, {
     rule: "self.matches('^[a-z0-9][a-z0-9.-]+[a-z0-9]$')",
     message:
       "bucket is a bucket name only (lower case letters, digits, - and .), without s3:// and without a path (use prefix for the path)",

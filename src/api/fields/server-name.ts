@@ -1,10 +1,10 @@
 import { longestServerName } from "../../kube/names.ts";
 import { requiredRemedy } from "./rule.ts";
-import { text } from "./text.ts";
+import { plainText } from "./text.ts";
 
 /** The name of a namespace or of an MlflowServer: a DNS label. */
 export function dnsLabel(description: string, maxLength: number, what: string, remedy: string) {
-  return text(description, maxLength, {
+  return plainText(description, maxLength, {
     rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
     message: `must be the name of ${what}: lower case letters, digits and -, with a letter or digit at both ends`,
   }).meta({ ...requiredRemedy(remedy) });

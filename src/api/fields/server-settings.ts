@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defaults } from "../defaults.ts";
 import { environmentSource, environmentVariable } from "./environment-variable.ts";
 import { hostWithPort } from "./host.ts";
-import { objectName, size, text, url } from "./text.ts";
+import { objectName, plainText, size, url } from "./text.ts";
 
 export type { EnvironmentSource, EnvironmentVariable } from "./environment-variable.ts";
 
@@ -22,7 +22,7 @@ const origin = url("An origin. Example: https://mlflow.example.com.", 255, {
 });
 
 /** The ranges are those of MLflow 3.17: with other values the server does not start, or they have no effect. */
-const extraArgument = text("An argument in the form --name=value.", 128, {
+const extraArgument = plainText("An argument in the form --name=value.", 128, {
   rule: "self.matches('^(--secrets-cache-ttl=([1-9][0-9]|[12][0-9][0-9]|300)|--secrets-cache-max-size=([1-9][0-9]{0,3}|10000)|--x-frame-options=(SAMEORIGIN|DENY|NONE))$')",
   message:
     "allowed are --secrets-cache-ttl=<10 to 300 seconds>, --secrets-cache-max-size=<1 to 10000 entries> and --x-frame-options=SAMEORIGIN, DENY or NONE: others have their own field or could bypass authentication",

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { requiredRemedy, rules } from "./rule.ts";
-import { text } from "./text.ts";
+import { plainText, text } from "./text.ts";
 
 /** Groups of all users or all workloads, and the anonymous user. */
 const tooBroad = ["system:authenticated", "system:unauthenticated", "system:serviceaccounts", "system:anonymous"];
@@ -15,7 +15,7 @@ const subject = z
     name: text("Name of the user, the group or the ServiceAccount. Example: data-science.", 253).meta({
       ...requiredRemedy("write the name of the user, the group or the ServiceAccount"),
     }),
-    namespace: text("Namespace of the ServiceAccount; only for this kind. Example: training.", 63, {
+    namespace: plainText("Namespace of the ServiceAccount; only for this kind. Example: training.", 63, {
       rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
       message: "must be the name of a namespace: lower case letters, digits and -, with a letter or digit at both ends",
     }).optional(),

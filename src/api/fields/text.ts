@@ -16,6 +16,14 @@ export function text(description: string, maxLength = 253, ...further: Rule[]) {
     .meta({ description, ...rules(...further, oneLine) });
 }
 
+/** Text with a rule that accepts the characters of a list only, so that it needs no rule about control characters. */
+export function plainText(description: string, maxLength: number, ...further: Rule[]) {
+  return z
+    .string()
+    .max(maxLength)
+    .meta({ description, ...rules(...further) });
+}
+
 /**
  * A URL or a host without user name and password. If it has one, only the rule about that fails, whose message does not quote the value:
  * for other rules the API server prints the value.
@@ -55,10 +63,7 @@ function withoutUser(hasUser: string, description: string, maxLength: number, fu
 
 /** Text that must match a regular expression (RE2) as a whole, which therefore excludes control characters. */
 function matching(description: string, maxLength: number, pattern: string, message: string, ...further: Rule[]) {
-  return z
-    .string()
-    .max(maxLength)
-    .meta({ description, ...rules({ rule: `self.matches('^${pattern}$')`, message }, ...further) });
+  return plainText(description, maxLength, { rule: `self.matches('^${pattern}$')`, message }, ...further);
 }
 
 /** The name of a Kubernetes object whose name is a DNS subdomain (Secrets, ConfigMaps, classes). */
@@ -74,10 +79,12 @@ export function objectName(description: string, ...further: Rule[]) {
 
 /** The name of a namespace. */
 export function namespaceName(description: string, example: string) {
-  return text(description, 63, {
-    rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-    message: `must be the name of one namespace, such as ${example}`,
-  });
+  return matching(
+    description,
+    63,
+    "[a-z0-9]([-a-z0-9]*[a-z0-9])?",
+    `must be the name of one namespace, such as ${example}`,
+  );
 }
 
 /** A key in the data of a Secret or ConfigMap. */
@@ -138,8 +145,10 @@ export function annotationMap(description: string, ...further: Rule[]) {
 
 /** The name of a token claim. */
 export function claim(description: string) {
-  return text(description, 128, {
-    rule: "self.matches('^[A-Za-z0-9_.:/-]+$')",
-    message: "must be the name of one token claim, such as preferred_username",
-  });
+  return matching(
+    description,
+    128,
+    "[A-Za-z0-9_.:/-]+",
+    "must be the name of one token claim, such as preferred_username",
+  );
 }

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { requiredRemedy } from "./rule.ts";
-import { objectName, text } from "./text.ts";
+import { objectName, plainText } from "./text.ts";
 
 const writer = z
   .strictObject({
-    namespace: text("Namespace of the workload. Example: agents.", 63, {
+    namespace: plainText("Namespace of the workload. Example: agents.", 63, {
       rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
       message: "must be the name of one namespace, such as agents, without wildcards: write an entry for each writer",
     }).meta(requiredRemedy("write the namespace of the writer, such as namespace: agents")),

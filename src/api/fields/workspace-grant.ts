@@ -2,7 +2,7 @@ import { z } from "zod";
 import { clusterRoleName, workspaceRoleNames } from "../../kube/workspace-roles.ts";
 import { exactlyOneOf, mayBeEmpty, requiredRemedy, rules } from "./rule.ts";
 import { subjects } from "./subjects.ts";
-import { labelMap, text } from "./text.ts";
+import { labelMap, plainText } from "./text.ts";
 
 /** The permissions of subjects in a workspace. */
 export const workspaceRole = z.enum(workspaceRoleNames).meta({
@@ -10,7 +10,7 @@ export const workspaceRole = z.enum(workspaceRoleNames).meta({
   ...requiredRemedy(`write role: ${workspaceRoleNames.join(", ")}`),
 });
 
-const namespaceName = text("Name of a namespace.", 63, {
+const namespaceName = plainText("Name of a namespace.", 63, {
   rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
   message: "must be the name of a namespace: lower case letters, digits and -, with a letter or digit at both ends",
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { label } from "../../kube/names.ts";
 import { mayBeEmpty } from "./rule.ts";
-import { labelMap, text } from "./text.ts";
+import { labelMap, plainText } from "./text.ts";
 import { clientConfigMaps, workspaceGrants } from "./workspace-grant.ts";
 
 const excludedNamespaces =
@@ -26,7 +26,7 @@ export const workspaces = z
         ...mayBeEmpty,
       })
       .optional(),
-    default: text(
+    default: plainText(
       "Workspace of requests without one. Default: none; such requests are rejected. Example: team-a.",
       63,
       {
