@@ -3,13 +3,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, type TestContext, test } from "node:test";
 import { loadAll } from "js-yaml";
+import type { MlflowBackup } from "../../../src/api/backup.ts";
 import type { MlflowServer } from "../../../src/api/server.ts";
 import { label, manager } from "../../../src/kube/names.ts";
 import { needsOptIn } from "../../../src/model/workspaces.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import type { ObjectKind } from "../../support/objects.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
-import { databaseSecret, onPostgresql, server, withoutAuthentication } from "../../support/servers.ts";
+import { restorePods, restoreSucceeds } from "../../support/restore-pods.ts";
+import { databaseSecret, onPostgresql, secret, server, withoutAuthentication } from "../../support/servers.ts";
 import { statusWatch } from "../../support/status-watch.ts";
 
 const folder = join(import.meta.dirname, "../../../examples");
@@ -21,6 +23,15 @@ const examples = readdirSync(folder).filter(
 function serversIn(file: string): MlflowServer[] {
   return loadAll(readFileSync(join(folder, file), "utf8")).filter((document) => isServer(document));
 }
+
+/** The Secrets with the credentials of the buckets of backups, which an example tells users to create. */
+function bucketSecretsIn(file: string): string[] {
+  const documents = loadAll(readFileSync(join(folder, file), "utf8")) as (MlflowServer | MlflowBackup)[];
+  const backups = documents.filter((each): each is MlflowBackup => each.kind === "MlflowBackup");
+  return backups.flatMap(({ spec }) => spec.destination.s3?.credentialsSecretRef?.name ?? []);
+}
+
+const bucketCredentials = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key" };
 
 function isCrossNamespace({ spec }: MlflowServer): boolean {
   return needsOptIn(spec);
@@ -75,6 +86,8 @@ describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
     test(`examples/${file} becomes Ready, and never before its pods are`, async (context) => {
       const stage = await fixture(context);
       const assertCorrect = await observed(context, stage);
+      stage.kubelet.decide(restorePods(restoreSucceeds));
+      for (const name of bucketSecretsIn(file)) await stage.objects.create("Secret", secret(name, bucketCredentials));
       const applied = await stage.cluster.kubectl(
         ["apply", "--namespace", stage.namespace, "-f", "-"],
         filledIn(readFileSync(join(folder, file), "utf8"), readFileSync(stage.cluster.caFile, "utf8"), stage.namespace),
@@ -139,6 +152,7 @@ describe("convergence of a server", { skip: onK3s(), concurrency: 4 }, () => {
         replicas: 1,
         readyReplicas: 1,
         rollout: { phase: "Complete", revision: "1" },
+        rotations: [{ name: "admin-password", phase: "Completed", content: ready.status?.rotations?.[0]?.content }],
         selector: "mlflow-operator.dev/server=mlflow,app.kubernetes.io/component=server",
       },
     );

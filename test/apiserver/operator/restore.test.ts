@@ -1,32 +1,19 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import type { Pod } from "../../../src/kube/manifests.ts";
 import { label } from "../../../src/kube/names.ts";
 import { onK3s, sharedControlPlane } from "../../control-plane/shared.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { history } from "../../support/history.ts";
 import { killedAfterWrites } from "../../support/killed-after-writes.ts";
-import { healthy, type PodOutcome } from "../../support/kubelet.ts";
 import { condition, type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
+import { restorePods, restoreSucceeds } from "../../support/restore-pods.ts";
 import { secret, server } from "../../support/servers.ts";
 
 const inBucket = { s3: { bucket: "backups", credentialsSecretRef: { name: "backup-s3" } } };
 const onVolume = { persistentVolumeClaim: { claimName: "backups" } };
 const withRestore = (more: object = {}) =>
   server("mlflow", { "spec.restore": { backupRef: { name: "nightly" }, ...more } });
-
-const verified = JSON.stringify({ size: 2048, mlflowVersion: "3.17.2", schemaRevision: "abc" });
-const report = JSON.stringify({ experiments: 3, runs: 5, users: 2, registeredModels: 1, credentials: 0 });
-
-/** Pods of a restore behave like this, those of backups succeed, and all others are healthy. */
-const restores = (outcome: PodOutcome) => (pod: Pod) => {
-  const component = pod.metadata.labels?.[label.component];
-  if (component === "restore") return outcome;
-  return component === "backup" ? ({ does: "succeeds", message: verified } as const) : healthy(pod);
-};
-
-const succeeds: PodOutcome = { does: "succeeds", message: report };
 
 /** Creates the MlflowBackup of files that exist already. */
 function existing({ objects }: Fixture, destination: object = onVolume) {
@@ -56,7 +43,7 @@ describe("a server with a restore", { skip: onK3s(), concurrency: 4 }, () => {
 
   test("waits for its backup and its Secret, is restored before its migration, and only once", async (context) => {
     const stage = await fixture(context);
-    stage.kubelet.decide(restores({ does: "runs" }));
+    stage.kubelet.decide(restorePods({ does: "runs" }));
     await stage.apply(withRestore());
     await reached(stage, "BackupNotFound");
     assert.deepEqual(await jobsOf(stage, "migration"), []);
@@ -80,7 +67,7 @@ describe("a server with a restore", { skip: onK3s(), concurrency: 4 }, () => {
       const { status } = await stage.objects.the("MlflowBackup", "early");
       assert.match(JSON.stringify(status?.conditions), /is restored from its own backup/);
     });
-    stage.kubelet.decide(restores(succeeds));
+    stage.kubelet.decide(restorePods(restoreSucceeds));
     const { status } = await stage.ready();
     const { time: _, ...restored } = status?.restore ?? {};
     assert.deepEqual(restored, {
@@ -106,14 +93,14 @@ describe("a server with a restore", { skip: onK3s(), concurrency: 4 }, () => {
     const stage = await fixture(context);
     const message = "The kek-passphrase of the server is not that of the backup.";
     const refuses = JSON.stringify({ reason: "RestoreKeysMismatch", message });
-    stage.kubelet.decide(restores({ does: "exits", exitCode: 1, message: refuses }));
+    stage.kubelet.decide(restorePods({ does: "exits", exitCode: 1, message: refuses }));
     await existing(stage);
     await stage.apply(withRestore());
     const { status } = await stage.stalled("RestoreKeysMismatch");
     assert.equal(status?.conditions?.find(({ type }) => type === "Restored")?.message, message);
     assert.deepEqual(await jobsOf(stage, "migration"), []);
     const [refused] = await jobsOf(stage, "restore");
-    stage.kubelet.decide(restores(succeeds));
+    stage.kubelet.decide(restorePods(restoreSucceeds));
     await stage.apply(withRestore({ accept: ["NewKeys"] }));
     await stage.ready();
     const jobs = await jobsOf(stage, "restore");
@@ -128,7 +115,7 @@ describe("a server with a restore", { skip: onK3s(), concurrency: 4 }, () => {
     const stage = await fixture(context, { operator: false });
     const jobs = await history(cluster, stage.namespace, "Job");
     context.after(() => jobs.stop());
-    stage.kubelet.decide(restores(succeeds));
+    stage.kubelet.decide(restorePods(restoreSucceeds));
     await existing(stage);
     await stage.apply(withRestore());
     const done = async () => {
