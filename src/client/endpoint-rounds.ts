@@ -57,48 +57,12 @@ export function endpointRounds(
   timing: EndpointTiming = defaultTiming,
 ): Rounds<EndpointChecks, EndpointResults> {
   const limited = fairLimiter(limits);
-  const { endpointSeconds = defaultEndpointSeconds, lateSeconds } = timing;
-
-  async function probed(
-    checks: EndpointChecks,
-    at: ProbedEndpoint,
-    { number, before }: Round<EndpointResults>,
-  ): Promise<[string, Verdict][]> {
-    const isRepeated = (id: string) => (before?.verdicts[verdictPrefix(at) + id]?.result ?? "expected") !== "expected";
-    const isChosen = at === checks.pods[number % Math.max(1, checks.pods.length)];
-    const isRare = number % rareRounds === 0;
-    const found: [string, Verdict][] = [];
-    const ends = performance.now() + endpointSeconds * 1000;
-    let timely: Verdict = { result: "expected" };
-    for (const check of selectedChecks(checks, { isChosen, isRare, isRepeated })) {
-      const request = checkRequest(checks, at.endpoint, check);
-      const left = (ends - performance.now()) / 1000;
-      const answer = left > 0 ? await send(request, Math.min(timing.timeoutSeconds, left)) : undefined;
-      // A server that answers slowly must not delay the probes of others.
-      if (answer === undefined || (answer.kind === "unanswered" && left < timing.timeoutSeconds)) {
-        timely = { result: "failed", text: lateText(request, endpointSeconds) };
-        break;
-      }
-      const verdict = verdictOf(check, request, answer, checks);
-      found.push([check.id, verdict]);
-      // The others would have no answer either.
-      if (verdict.result === "failed") break;
-    }
-    found.push(["time", timely]);
-    const { isInMesh } = checks;
-    const isReached = found.some(([id, { result }]) => id !== "time" && result !== "failed");
-    const ports = at.otherPorts.map(async (port): Promise<[string, Verdict]> => {
-      const request = portRequest(checks, at.endpoint, port.number);
-      const answer = await send(request, timing.portTimeoutSeconds);
-      return [`port:${port.number}`, portVerdict(port, request, answer, { isInMesh, isReached })];
-    });
-    return [...found, ...(await Promise.all(ports))].map(([id, verdict]) => [`${verdictPrefix(at)}${id}`, verdict]);
-  }
-
+  const { lateSeconds } = timing;
   return {
     run: async (checks, round) => {
       const all = [...(checks.service ? [checks.service] : []), ...checks.pods];
-      const probe = async (at: ProbedEndpoint) => (round.isCurrent() ? probed(checks, at, round) : []);
+      const probe = async (at: ProbedEndpoint) =>
+        round.isCurrent() ? verdictsOf({ checks, at, round, send, timing }) : [];
       const found = await Promise.all(all.map((at) => limited(round.key.namespace, () => probe(at))));
       return roundResults(checks, Object.fromEntries(found.flat()), round.before);
     },
@@ -112,4 +76,53 @@ export function endpointRounds(
     interval: () => timing.intervalSeconds,
     confirmSeconds: timing.confirmSeconds,
   };
+}
+
+/** The probes of one endpoint in one round. */
+interface EndpointProbes {
+  readonly checks: EndpointChecks;
+  readonly at: ProbedEndpoint;
+  readonly round: Round<EndpointResults>;
+  readonly send: SendProbe;
+  readonly timing: EndpointTiming;
+}
+
+/** Sends the requests to an endpoint: those to the port for clients one after the other, then those to ports that must be closed. */
+async function verdictsOf(probes: EndpointProbes): Promise<[string, Verdict][]> {
+  const { checks, at, send, timing } = probes;
+  const found = await clientVerdicts(probes);
+  const { isInMesh } = checks;
+  const isReached = found.some(([id, { result }]) => id !== timeID && result !== "failed");
+  const ports = at.otherPorts.map(async (port): Promise<[string, Verdict]> => {
+    const request = portRequest(checks, at.endpoint, port.number);
+    const answer = await send(request, timing.portTimeoutSeconds);
+    return [`port:${port.number}`, portVerdict(port, request, answer, { isInMesh, isReached })];
+  });
+  return [...found, ...(await Promise.all(ports))].map(([id, verdict]) => [`${verdictPrefix(at)}${id}`, verdict]);
+}
+
+/** The verdict whether all requests to an endpoint were answered in time. */
+const timeID = "time";
+
+async function clientVerdicts({ checks, at, round, send, timing }: EndpointProbes): Promise<[string, Verdict][]> {
+  const { endpointSeconds = defaultEndpointSeconds } = timing;
+  const { number, before } = round;
+  const isRepeated = (id: string) => (before?.verdicts[verdictPrefix(at) + id]?.result ?? "expected") !== "expected";
+  const isChosen = at === checks.pods[number % Math.max(1, checks.pods.length)];
+  const isRare = number % rareRounds === 0;
+  const found: [string, Verdict][] = [];
+  const ends = performance.now() + endpointSeconds * 1000;
+  for (const check of selectedChecks(checks, { isChosen, isRare, isRepeated })) {
+    const request = checkRequest(checks, at.endpoint, check);
+    const left = (ends - performance.now()) / 1000;
+    const answer = left > 0 ? await send(request, Math.min(timing.timeoutSeconds, left)) : undefined;
+    // A server that answers slowly must not delay the probes of others.
+    if (answer === undefined || (answer.kind === "unanswered" && left < timing.timeoutSeconds))
+      return [...found, [timeID, { result: "failed", text: lateText(request, endpointSeconds) }]];
+    const verdict = verdictOf(check, request, answer, checks);
+    found.push([check.id, verdict]);
+    // The others would have no answer either.
+    if (verdict.result === "failed") break;
+  }
+  return [...found, [timeID, { result: "expected" }]];
 }

@@ -1,15 +1,6 @@
 import { jittered, timerMilliseconds } from "../kube/client/backoff.ts";
 import { type Key, keyText } from "../kube/object.ts";
 
-/** Probes servers in rounds, in the background. */
-export interface Prober<Subject, Result> {
-  /** The result of the last rounds; undefined until there is one. Rounds are repeated while reconciliations call this. */
-  result(key: Key, subject: Subject): Result | undefined;
-  /** Stops the rounds of this server until the next call of `result`. */
-  forget(key: Key): void;
-  stop(): void;
-}
-
 /** One round of probes. */
 export interface Round<Result> {
   readonly key: Key;
@@ -55,71 +46,78 @@ interface Known<Result> {
   timer?: NodeJS.Timeout;
 }
 
-/** `changed` is called for a server whose result has changed. */
-export function prober<Subject, Result>(
-  changed: (key: Key) => void,
-  { run, unknown, roundsToReport, interval, confirmSeconds, lateSeconds = defaultLateSeconds }: Rounds<Subject, Result>,
-): Prober<Subject, Result> {
-  const known = new Map<string, Known<Result>>();
+/** Probes servers in rounds, in the background. */
+export class Prober<Subject, Result> {
+  readonly #changed: (key: Key) => void;
+  readonly #rounds: Rounds<Subject, Result>;
+  readonly #known = new Map<string, Known<Result>>();
 
-  function report(key: Key, state: Known<Result>, found: Result): void {
-    const isChanged = JSON.stringify(found) !== JSON.stringify(state.reported);
-    state.reported = found;
-    if (isChanged) changed(key);
+  /** `changed` is called for a server whose result has changed. */
+  constructor(changed: (key: Key) => void, rounds: Rounds<Subject, Result>) {
+    this.#changed = changed;
+    this.#rounds = rounds;
   }
 
-  async function round(key: Key, state: Known<Result>, subject: Subject): Promise<void> {
-    const isCurrent = () => known.get(keyText(key)) === state;
-    const again = (seconds: number) => {
-      state.timer = setTimeout(() => void round(key, state, subject), timerMilliseconds(jittered(seconds))).unref();
+  /** The result of the last rounds; undefined until there is one. Rounds are repeated while reconciliations call this. */
+  result(key: Key, subject: Subject): Result | undefined {
+    const before = this.#known.get(keyText(key));
+    const text = JSON.stringify(subject);
+    if (before?.subject === text) return before.reported;
+    clearTimeout(before?.timer);
+    // The results of the previous subject are kept until this one has been probed.
+    const state: Known<Result> = {
+      subject: text,
+      reported: before?.reported,
+      last: before?.last,
+      number: 0,
+      doubtful: 0,
     };
+    this.#known.set(keyText(key), state);
+    void this.#round(key, state, subject);
+    return state.reported;
+  }
+
+  /** Stops the rounds of this server until the next call of `result`. */
+  forget(key: Key): void {
+    clearTimeout(this.#known.get(keyText(key))?.timer);
+    this.#known.delete(keyText(key));
+  }
+
+  stop(): void {
+    for (const { timer } of this.#known.values()) clearTimeout(timer);
+    this.#known.clear();
+  }
+
+  async #round(key: Key, state: Known<Result>, subject: Subject): Promise<void> {
+    const { run, unknown, interval, confirmSeconds, lateSeconds = defaultLateSeconds } = this.#rounds;
+    const isCurrent = () => this.#known.get(keyText(key)) === state;
     // An earlier result would otherwise stay forever.
-    state.timer = setTimeout(() => report(key, state, unknown(subject)), timerMilliseconds(lateSeconds)).unref();
+    state.timer = setTimeout(() => this.#report(key, state, unknown(subject)), timerMilliseconds(lateSeconds)).unref();
     const { number, last: before } = state;
     const found = await run(subject, { key, number, before, isCurrent }).catch(() => undefined);
     clearTimeout(state.timer);
     if (!isCurrent()) return;
-    if (found === undefined) {
-      report(key, state, unknown(subject));
-      return again(interval(unknown(subject)));
-    }
+    const isDoubtful = found !== undefined && this.#isDoubtful(state, found);
+    const result = found ?? unknown(subject);
+    const seconds = isDoubtful ? confirmSeconds : interval(result);
+    state.timer = setTimeout(() => void this.#round(key, state, subject), timerMilliseconds(jittered(seconds))).unref();
+    if (!isDoubtful) this.#report(key, state, result);
+  }
+
+  /** Records the result of a round. Returns whether another round must confirm it before it is reported. */
+  #isDoubtful(state: Known<Result>, found: Result): boolean {
+    const { roundsToReport } = this.#rounds;
     const needed = roundsToReport(found);
     state.number += 1;
     state.last = found;
     state.doubtful = needed > 1 ? state.doubtful + 1 : 0;
     const wasReported = state.reported !== undefined && roundsToReport(state.reported) >= needed;
-    if (needed > 1 && state.doubtful < needed && !wasReported) return again(confirmSeconds);
-    again(interval(found));
-    report(key, state, found);
+    return needed > 1 && state.doubtful < needed && !wasReported;
   }
 
-  function forget(key: Key): void {
-    clearTimeout(known.get(keyText(key))?.timer);
-    known.delete(keyText(key));
+  #report(key: Key, state: Known<Result>, found: Result): void {
+    const isChanged = JSON.stringify(found) !== JSON.stringify(state.reported);
+    state.reported = found;
+    if (isChanged) this.#changed(key);
   }
-
-  return {
-    result: (key, subject) => {
-      const before = known.get(keyText(key));
-      const text = JSON.stringify(subject);
-      if (before?.subject === text) return before.reported;
-      clearTimeout(before?.timer);
-      // The results of the previous subject are kept until this one has been probed.
-      const state: Known<Result> = {
-        subject: text,
-        reported: before?.reported,
-        last: before?.last,
-        number: 0,
-        doubtful: 0,
-      };
-      known.set(keyText(key), state);
-      void round(key, state, subject);
-      return state.reported;
-    },
-    forget,
-    stop: () => {
-      for (const { timer } of known.values()) clearTimeout(timer);
-      known.clear();
-    },
-  };
 }

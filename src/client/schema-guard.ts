@@ -10,17 +10,6 @@ import { isApiError } from "../kube/errors.ts";
 import { type OwnKind, ownKinds } from "../kube/kinds.ts";
 import { group } from "../kube/names.ts";
 
-/** Compares the installed CustomResourceDefinitions with those of this build of the operator. */
-export interface SchemaGuard {
-  /** Returns how a definition differs. Requests it only if it may have changed. Throws ApiError if it cannot be read. */
-  skew(kind: OwnKind): Promise<Skew>;
-  /** A definition may have changed: the next call of `skew` reads it again. */
-  invalidate(): void;
-  /** {@link SchemaGuard.invalidate}, and reads it immediately, so that a change is noticed without a reconciliation. */
-  recheck(): void;
-  stop(): void;
-}
-
 /** OpenAPI of the API group: readable for authenticated users without a role of the operator. */
 const path = `/openapi/v3/apis/${apiVersion}`;
 
@@ -40,53 +29,94 @@ interface Published {
 /** Seconds until a failed read is retried, if no reconciliation does so. */
 const recheckSeconds = 5;
 
-/** `onSkew` is called when the difference of a definition has changed. */
-export function schemaGuard(client: ApiClient, onSkew: (kind: OwnKind, skew: Skew) => void): SchemaGuard {
-  const stopping = new AbortController();
-  let isOutdated = true;
-  let etag: string | undefined;
-  let known: ReadonlyMap<OwnKind, Skew> = new Map();
-  let asking: Promise<void> | undefined;
+/** Compares the installed CustomResourceDefinitions with those of this build of the operator. Its methods can be used without it. */
+export class SchemaGuard {
+  readonly #client: ApiClient;
+  readonly #onSkew: (kind: OwnKind, skew: Skew) => void;
+  readonly #stopping = new AbortController();
+  #isOutdated = true;
+  #etag: string | undefined;
+  #known: ReadonlyMap<OwnKind, Skew> = new Map();
+  #asking: Promise<void> | undefined;
+
+  /** `onSkew` is called when the difference of a definition has changed. */
+  constructor(client: ApiClient, onSkew: (kind: OwnKind, skew: Skew) => void) {
+    this.#client = client;
+    this.#onSkew = onSkew;
+  }
+
+  /** Returns how a definition differs. Requests it only if it may have changed. Throws ApiError if it cannot be read. */
+  readonly skew = async (kind: OwnKind): Promise<Skew> => {
+    await this.#certain();
+    return this.#known.get(kind) ?? absent;
+  };
+
+  /** A definition may have changed: the next call of `skew` reads it again. */
+  invalidate(): void {
+    this.#isOutdated = true;
+  }
+
+  /** {@link SchemaGuard.invalidate}, and reads it immediately, so that a change is noticed without a reconciliation. */
+  recheck(): void {
+    this.#isOutdated = true;
+    const { signal } = this.#stopping;
+    this.#certain().catch(async () => {
+      await sleep(recheckSeconds * 1000, undefined, { signal, ref: false }).catch(() => undefined);
+      if (this.#isOutdated && !signal.aborted) this.recheck();
+    });
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  async #certain(): Promise<void> {
+    while (this.#isOutdated || this.#asking !== undefined) {
+      this.#asking ??= this.#ask().finally(() => {
+        this.#asking = undefined;
+      });
+      await this.#asking;
+    }
+  }
 
   /** One read at a time for all reconciliations. */
-  async function ask(): Promise<void> {
-    while (isOutdated) {
-      isOutdated = false;
+  async #ask(): Promise<void> {
+    while (this.#isOutdated) {
+      this.#isOutdated = false;
       try {
-        await read();
+        await this.#read();
       } catch (error) {
-        isOutdated = true;
+        this.#isOutdated = true;
         throw error;
       }
     }
   }
 
-  async function read(): Promise<void> {
-    const published = await publishedSchemas();
+  async #read(): Promise<void> {
+    const published = await this.#publishedSchemas();
     if (published === undefined) return;
     const all = ownKinds.map((kind): [OwnKind, Skew] => {
       const schema = published.components?.schemas?.[schemaName(kind)];
       return [kind, schema === undefined ? absent : skewOf(ownSchemas[kind], schema)];
     });
-    const changed: [OwnKind, Skew][] = [];
+    const before = this.#known;
+    this.#known = new Map(all);
     for (const [kind, skew] of all) {
-      if (!isDeepStrictEqual(skew, known.get(kind) ?? unknown)) changed.push([kind, skew]);
+      if (!isDeepStrictEqual(skew, before.get(kind) ?? unknown)) this.#onSkew(kind, skew);
     }
-    known = new Map(all);
-    for (const [kind, skew] of changed) onSkew(kind, skew);
   }
 
   /** Undefined if it is unchanged. */
-  async function publishedSchemas(): Promise<Published | undefined> {
+  async #publishedSchemas(): Promise<Published | undefined> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await client.request<Published>({
+        return await this.#client.request<Published>({
           method: "GET",
           path,
-          signal: stopping.signal,
-          ...(etag !== undefined && { headers: { "If-None-Match": etag } }),
+          signal: this.#stopping.signal,
+          ...(this.#etag !== undefined && { headers: { "If-None-Match": this.#etag } }),
           onHeaders: (answer) => {
-            etag = answer.etag;
+            this.#etag = answer.etag;
           },
         });
       } catch (error) {
@@ -96,35 +126,6 @@ export function schemaGuard(client: ApiClient, onSkew: (kind: OwnKind, skew: Ske
       }
     }
   }
-
-  async function certain(): Promise<void> {
-    while (isOutdated || asking !== undefined) {
-      asking ??= ask().finally(() => {
-        asking = undefined;
-      });
-      await asking;
-    }
-  }
-
-  function recheck(): void {
-    isOutdated = true;
-    certain().catch(async () => {
-      await sleep(recheckSeconds * 1000, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
-      if (isOutdated && !stopping.signal.aborted) recheck();
-    });
-  }
-
-  return {
-    skew: async (kind) => {
-      await certain();
-      return known.get(kind) ?? absent;
-    },
-    invalidate: () => {
-      isOutdated = true;
-    },
-    recheck,
-    stop: () => stopping.abort(),
-  };
 }
 
 /** Name in the OpenAPI document: the reversed group, version and kind. */

@@ -1,5 +1,5 @@
 import type { MlflowServer } from "../api/server.ts";
-import { type ClusterConnection, type ClusterOptions, clusterConnection } from "../client/cluster.ts";
+import { ClusterConnection, type ClusterOptions } from "../client/cluster.ts";
 import type { EndpointTiming } from "../client/endpoint-rounds.ts";
 import type { ApiClient } from "../kube/client/api-client.ts";
 import { isOutage, retryBounds } from "../kube/client/backoff.ts";
@@ -153,7 +153,7 @@ export class Controller {
 
   #connect(): ClusterConnection {
     const { client, namespaces, instance, identity, timing, probe, endpointTiming, log } = this.#options;
-    return clusterConnection({
+    return new ClusterConnection({
       client,
       namespaces,
       instance,

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { type EndpointTiming, endpointRounds } from "../../src/client/endpoint-rounds.ts";
 import { sendProbe } from "../../src/client/probe-request.ts";
-import { prober } from "../../src/client/prober.ts";
+import { Prober } from "../../src/client/prober.ts";
 import { type EndpointChecks, type EndpointResults, textsOf } from "../../src/reconcile/endpoint-checks.ts";
 import { freePort } from "../control-plane/free-port.ts";
 import { eventually, steadily } from "../support/eventually.ts";
@@ -49,7 +49,7 @@ function checksAt(ports: readonly number[], otherPorts: EndpointChecks["pods"][n
 function setUp(context: TestContext, checks: EndpointChecks, more: Partial<EndpointTiming> = {}) {
   const notifications: string[] = [];
   const rounds = endpointRounds(sendProbe, { ...timing, ...more });
-  const running = prober<EndpointChecks, EndpointResults>(({ name }) => notifications.push(name), rounds);
+  const running = new Prober<EndpointChecks, EndpointResults>(({ name }) => notifications.push(name), rounds);
   context.after(() => running.stop());
   const found = (result: "open" | "unexpected" | "failed") => {
     const results = running.result(key, checks);
@@ -195,7 +195,7 @@ test("slow servers of one namespace do not delay those of another", async (conte
   context.after(() => silent.close());
   const slow = (silent.address() as AddressInfo).port;
   const rounds = endpointRounds(sendProbe, { ...timing, timeoutSeconds: 20 });
-  const running = prober<EndpointChecks, EndpointResults>(() => undefined, rounds);
+  const running = new Prober<EndpointChecks, EndpointResults>(() => undefined, rounds);
   context.after(() => running.stop());
   for (let n = 0; n < 40; n++) running.result({ namespace: "slow", name: `demo-${n}` }, checksAt([slow]));
   const fast = checksAt([await listening(context, secured)]);

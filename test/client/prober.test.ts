@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { sendProbe } from "../../src/client/probe-request.ts";
-import { prober } from "../../src/client/prober.ts";
+import { Prober } from "../../src/client/prober.ts";
 import { type TracesTiming, tracesRounds } from "../../src/client/traces-rounds.ts";
 import type { ProbeEndpoint } from "../../src/reconcile/probe.ts";
 import { freePort } from "../control-plane/free-port.ts";
@@ -16,14 +16,14 @@ const timing = { deniedSeconds: 0.1, againSeconds: 0.02, answeredSeconds: 0.05, 
 function setUp(context: TestContext, more: Partial<TracesTiming> = {}) {
   const notifications: string[] = [];
   const rounds = tracesRounds(sendProbe, { ...timing, ...more });
-  const { result, forget, stop } = prober<readonly ProbeEndpoint[], Awaited<ReturnType<typeof rounds.run>>>(
+  const prober = new Prober<readonly ProbeEndpoint[], Awaited<ReturnType<typeof rounds.run>>>(
     ({ name }) => notifications.push(name),
     rounds,
   );
-  context.after(() => stop());
+  context.after(() => prober.stop());
   const probes = {
-    forget,
-    probes: (of: typeof key, endpoints: readonly ProbeEndpoint[]) => result(of, endpoints)?.results,
+    forget: (of: typeof key) => prober.forget(of),
+    probes: (of: typeof key, endpoints: readonly ProbeEndpoint[]) => prober.result(of, endpoints)?.results,
   };
   return { notifications, probes };
 }
@@ -162,7 +162,7 @@ for (const [what, fails] of [
 ] as const)
   test(`an earlier result is replaced if a round ${what}`, async (context) => {
     const notifications: string[] = [];
-    const running = prober<string, string>(({ name }) => notifications.push(name), {
+    const running = new Prober<string, string>(({ name }) => notifications.push(name), {
       run: (_, { number }) => (number === 0 ? Promise.resolve("secured") : fails()),
       unknown: () => "unknown",
       roundsToReport: () => 1,

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { before, describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MlflowServer } from "../../../src/api/server.ts";
-import { type ClusterConnection, clusterConnection } from "../../../src/client/cluster.ts";
+import { ClusterConnection } from "../../../src/client/cluster.ts";
 import { credentialsFor } from "../../../src/kube/client/api-access.ts";
 import { apiClient } from "../../../src/kube/client/api-client.ts";
 import { ApiError, isApiError } from "../../../src/kube/errors.ts";
@@ -48,7 +48,7 @@ async function connected(context: TestContext, watchAll = false): Promise<Connec
   const client = apiClient({ credentials: credentialsFor({ kubeconfig: access.kubeconfigPath }), userAgent });
   let keys: string[] = [];
   const lost: unknown[] = [];
-  const connection = clusterConnection({
+  const connection = new ClusterConnection({
     client,
     ...(watchAll ? {} : { namespaces: [key.namespace] }),
     onServer: (changed) => {

@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import type { CustomResourceDefinition } from "../../../src/api/custom-resource-definition.ts";
 import { definitions } from "../../../src/api/definitions.ts";
 import type { StructuralSchema } from "../../../src/api/structural-schema.ts";
-import { schemaGuard } from "../../../src/client/schema-guard.ts";
+import { SchemaGuard } from "../../../src/client/schema-guard.ts";
 import { apiClient } from "../../../src/kube/client/api-client.ts";
 import { type ControlPlane, startControlPlane } from "../../control-plane/control-plane.ts";
 import { onK3s } from "../../control-plane/shared.ts";
@@ -117,7 +117,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     const client = apiClient({ credentials: stage.identity.credentials(), userAgent: "guard" });
     context.after(() => client.close());
     const recorded: string[] = [];
-    const guard = schemaGuard(client, (kind) => recorded.push(kind));
+    const guard = new SchemaGuard(client, (kind) => recorded.push(kind));
     assert.deepEqual(await guard.skew("MlflowServer"), { missing: [], isSame: true });
     assert.deepEqual(await guard.skew("MlflowWorkspaceAccess"), { missing: [], isSame: true });
     assert.deepEqual(recorded, []);
