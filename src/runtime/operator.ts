@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { ImageDigests } from "../api/images.ts";
 import type { EndpointTiming } from "../client/endpoint-rounds.ts";
-import { apiClient } from "../kube/client/api-client.ts";
+import { type ApiClient, apiClient } from "../kube/client/api-client.ts";
 import type { CredentialSource } from "../kube/client/credentials.ts";
 import { type Fence, LeaseFence } from "../kube/client/fence.ts";
 import { LeaderElection } from "../kube/client/leader-election.ts";
@@ -78,122 +78,155 @@ function revisionOf(options: OperatorOptions, userIDs: UserIDs): string {
 
 /** Starts an operator. Rejects if the health port is not available; an unreachable cluster is retried. */
 export async function operator(options: OperatorOptions): Promise<Operator> {
-  const { log } = options;
-  const fence = options.leaderElection ? new LeaseFence() : undefined;
-  const connect = (fenced: Fence | undefined) =>
-    apiClient({
-      credentials: options.credentials,
-      fence: fenced,
-      userAgent: `mlflow-operator/${options.version}`,
-      onCall: (method, status) => collected.requested(method, status),
-    });
-  const client = connect(fence);
-  // Separate connections: reconciliations that wait for a slow API server must not delay the renewal of the Lease. No fence: the
-  // resource version prevents overwriting a Lease that another process has written.
-  const electionClient = connect(undefined);
-  let isLeader = () => false;
-  const installation: { -readonly [Key in keyof Installation]: Installation[Key] } = {
-    imageRepository: options.imageRepository,
-    imageDigests: options.imageDigests,
-    proxyImage: options.proxyImage,
-    allowedImages: options.allowedImages,
-    clusterDomain: options.clusterDomain,
-    gracePeriodSeconds: options.gracePeriodSeconds,
-    operatorNamespace: options.operatorNamespace,
-    namespaces: options.namespaces,
+  const running = new OperatorProcess(options);
+  const health = await running.serveHealth();
+  running.start();
+  return {
+    healthPort: health.port,
+    failed: running.failed,
+    stop: () => running.stop(health),
   };
-  const work = new Controller({
-    client,
-    installation,
-    namespaces: options.namespaces,
-    workers: options.workers,
-    instance: options.instance,
-    identity: `${options.leaseNamespace}/${options.leaseName}`,
-    log,
-    metrics: () => collected,
-    ...(options.timing && { timing: options.timing }),
-    probe: options.probe,
-    endpointTiming: options.endpointTiming,
-  });
-  let stuckElection = () => false;
-  const collected: Metrics = metrics({
-    depth: work.depth,
-    isLeader: () => isLeader(),
-    leaseName: options.leaseName,
-    watches: work.watches,
-    longestRunningSeconds: work.longestRunningSeconds,
-    states: work.states,
-    upgrades: work.upgrades,
-    endpoints: work.endpoints,
-    backups: work.backups,
-  });
-  const health = await healthServer(options.healthAddress, options.healthPort, {
-    unhealthyBecause: () => work.stuckBecause() ?? (stuckElection() ? "leader election has stopped" : undefined),
-    notReadyBecause: work.staleWatches,
-    metrics: async () => ({ text: await collected.text(), contentType: collected.contentType }),
-  });
+}
 
-  const stopping = new AbortController();
-  const isPlatformKnown = completeInstallation();
+type HealthServer = Awaited<ReturnType<typeof healthServer>>;
 
-  /** Adds what depends on the platform. Returns false if the operator was stopped before. */
-  async function completeInstallation(): Promise<boolean> {
-    const { userIDs = "auto", upgradeConcurrency: concurrency } = options;
-    const chosen = userIDs === "auto" ? await platformUserIDs(electionClient, stopping.signal, log) : userIDs;
-    if (chosen === undefined) return false;
-    installation.userIDs = chosen;
-    installation.upgrade = { revision: revisionOf(options, chosen), concurrency };
-    return true;
+/** The parts of a running operator. */
+class OperatorProcess {
+  readonly failed: Promise<string>;
+  readonly #options: OperatorOptions;
+  readonly #installation: { -readonly [Key in keyof Installation]: Installation[Key] };
+  readonly #fence: LeaseFence | undefined;
+  readonly #client: ApiClient;
+  readonly #electionClient: ApiClient;
+  readonly #controller: Controller;
+  readonly #metrics: Metrics;
+  readonly #stopping = new AbortController();
+  #election: LeaderElection | undefined;
+  #isPlatformKnown: Promise<boolean> = Promise.resolve(false);
+  #fail: (reason: string) => void = () => undefined;
+  #isLost = false;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    this.#installation = installationOf(options);
+    this.#fence = options.leaderElection ? new LeaseFence() : undefined;
+    this.#client = this.#connect(this.#fence);
+    // Separate connections: reconciliations that wait for a slow API server must not delay the renewal of the Lease. No fence: the
+    // resource version prevents overwriting a Lease that another process has written.
+    this.#electionClient = this.#connect(undefined);
+    this.#controller = new Controller({
+      ...options,
+      client: this.#client,
+      installation: this.#installation,
+      identity: `${options.leaseNamespace}/${options.leaseName}`,
+      metrics: () => this.#metrics,
+    });
+    this.#metrics = this.#collect();
+    this.failed = new Promise<string>((resolve) => {
+      this.#fail = resolve;
+    });
+  }
+
+  serveHealth(): Promise<HealthServer> {
+    const { healthAddress, healthPort } = this.#options;
+    return healthServer(healthAddress, healthPort, {
+      unhealthyBecause: () =>
+        this.#controller.stuckBecause() ?? (this.#isElectionStuck() ? "leader election has stopped" : undefined),
+      notReadyBecause: this.#controller.staleWatches,
+      metrics: async () => ({ text: await this.#metrics.text(), contentType: this.#metrics.contentType }),
+    });
+  }
+
+  /** Requests the Lease, and reconciles while this process holds it. */
+  start(): void {
+    this.#isPlatformKnown = this.#completeInstallation();
+    if (this.#fence === undefined) void this.#lead();
+    else this.#election = this.#elect(this.#fence);
+  }
+
+  async stop(health: HealthServer): Promise<void> {
+    this.#stopping.abort();
+    // Running reconciliations can end, unless another process can write already.
+    if (this.#isLost) this.#client.close();
+    await Promise.race([
+      this.#controller.stop(!this.#isLost),
+      new Promise((resolve) => setTimeout(resolve, drainMilliseconds).unref()),
+    ]);
+    const aborted = this.#fence?.close() ?? 0;
+    this.#client.close();
+    if (aborted > 0)
+      this.#options.log.warn(
+        { calls: aborted },
+        "writes did not end in time; the Lease is not released and will expire",
+      );
+    // The API server may still process aborted writes. Until the Lease expires, no other process writes.
+    await this.#election?.stop(aborted === 0);
+    health.close();
+    this.#electionClient.close();
+  }
+
+  #connect(fence: Fence | undefined): ApiClient {
+    const { credentials, version } = this.#options;
+    return apiClient({
+      credentials,
+      fence,
+      userAgent: `mlflow-operator/${version}`,
+      onCall: (method, status) => this.#metrics.requested(method, status),
+    });
+  }
+
+  #collect(): Metrics {
+    const { depth, watches, longestRunningSeconds, states, upgrades, endpoints, backups } = this.#controller;
+    return metrics({
+      ...{ depth, watches, longestRunningSeconds, states, upgrades, endpoints, backups },
+      isLeader: () => this.#fence === undefined || this.#election?.isLeader() === true,
+      leaseName: this.#options.leaseName,
+    });
+  }
+
+  #elect(fence: LeaseFence): LeaderElection {
+    const { leaseNamespace, leaseName, instance, log } = this.#options;
+    return new LeaderElection({
+      fence,
+      client: this.#electionClient,
+      namespace: leaseNamespace,
+      name: leaseName,
+      identity: `${instance}_${randomBytes(4).toString("hex")}`,
+      onElected: () => void this.#lead(),
+      onLost: () => {
+        this.#isLost = true;
+        this.#fail("the Lease is lost: another process may be the leader");
+      },
+      log,
+    });
+  }
+
+  #isElectionStuck(): boolean {
+    return !this.#isLost && (this.#election?.idleSeconds() ?? 0) > stuckElectionSeconds;
   }
 
   /** Pods depend on the platform: nothing is reconciled before it is known. */
-  async function lead(): Promise<void> {
-    if (await isPlatformKnown) work.lead();
+  async #lead(): Promise<void> {
+    if (await this.#isPlatformKnown) this.#controller.lead();
   }
 
-  let fail: (reason: string) => void = () => undefined;
-  const failed = new Promise<string>((resolve) => {
-    fail = resolve;
-  });
-  let isLost = false;
-  const election = fence
-    ? new LeaderElection({
-        fence,
-        client: electionClient,
-        namespace: options.leaseNamespace,
-        name: options.leaseName,
-        identity: `${options.instance}_${randomBytes(4).toString("hex")}`,
-        onElected: () => void lead(),
-        onLost: () => {
-          isLost = true;
-          fail("the Lease is lost: another process may be the leader");
-        },
-        log,
-      })
-    : undefined;
-  if (election === undefined) void lead();
-  isLeader = () => election?.isLeader() ?? true;
-  if (election !== undefined) stuckElection = () => !isLost && election.idleSeconds() > stuckElectionSeconds;
+  /** Adds what depends on the platform. Returns false if the operator was stopped before. */
+  async #completeInstallation(): Promise<boolean> {
+    const { userIDs = "auto", upgradeConcurrency: concurrency, log } = this.#options;
+    const chosen =
+      userIDs === "auto" ? await platformUserIDs(this.#electionClient, this.#stopping.signal, log) : userIDs;
+    if (chosen === undefined) return false;
+    this.#installation.userIDs = chosen;
+    this.#installation.upgrade = { revision: revisionOf(this.#options, chosen), concurrency };
+    return true;
+  }
+}
 
+function installationOf(options: OperatorOptions): Installation {
+  const { imageRepository, imageDigests, proxyImage, allowedImages, clusterDomain } = options;
+  const { gracePeriodSeconds, operatorNamespace, namespaces } = options;
   return {
-    healthPort: health.port,
-    failed,
-    stop: async () => {
-      stopping.abort();
-      // Running reconciliations can end, unless another process can write already.
-      if (isLost) client.close();
-      await Promise.race([
-        work.stop(!isLost),
-        new Promise((resolve) => setTimeout(resolve, drainMilliseconds).unref()),
-      ]);
-      const aborted = fence?.close() ?? 0;
-      client.close();
-      if (aborted > 0)
-        log.warn({ calls: aborted }, "writes did not end in time; the Lease is not released and will expire");
-      // The API server may still process aborted writes. Until the Lease expires, no other process writes.
-      await election?.stop(aborted === 0);
-      health.close();
-      electionClient.close();
-    },
+    ...{ imageRepository, imageDigests, proxyImage, allowedImages, clusterDomain },
+    ...{ gracePeriodSeconds, operatorNamespace, namespaces },
   };
 }
