@@ -1,6 +1,6 @@
 import type { MlflowBackup } from "../api/backup.ts";
 import type { MlflowBackupSchedule } from "../api/backup-schedule.ts";
-import { identityOf } from "../api/identity.ts";
+import { type Identity, identityOf } from "../api/identity.ts";
 import { problemTexts } from "../api/problem-text.ts";
 import { apiVersion, type MlflowServer } from "../api/server.ts";
 import { isObject } from "../api/structure.ts";
@@ -8,9 +8,9 @@ import { validators } from "../api/validation.ts";
 import type { MlflowWorkspaceAccess } from "../api/workspace-access.ts";
 import type { Namespace } from "../kube/manifests.ts";
 import type { Streams } from "./context.ts";
-import { type FileOptions, readFiles } from "./files.ts";
+import { type FileOptions, readFiles, type SourceFile } from "./files.ts";
 import { lineOfField, textOfField } from "./positions.ts";
-import { parsedDocuments, templateMessage } from "./source-document.ts";
+import { parsedDocuments, type SourceDocument, templateMessage } from "./source-document.ts";
 
 /** Options of a command that reads documents. */
 export interface DocumentOptions extends FileOptions {
@@ -50,74 +50,89 @@ export async function readDocuments(
   options: DocumentOptions,
   streams: Streams,
 ): Promise<Documents> {
-  const servers: MlflowServer[] = [];
-  const accesses: MlflowWorkspaceAccess[] = [];
-  const backups: MlflowBackup[] = [];
-  const backupSchedules: MlflowBackupSchedule[] = [];
-  const namespaces: Namespace[] = [];
-  const problems: DocumentProblem[] = [];
-  const locations = new Map<MlflowServer | MlflowWorkspaceAccess, string>();
-  let found = 0;
-  let skipped = 0;
+  const found = new FoundDocuments(options.namespace);
+  for (const file of await readFiles(files, options, streams)) found.addFile(file);
+  return found;
+}
 
-  for (const file of await readFiles(files, options, streams)) {
-    if ("error" in file) {
-      problems.push({ file: file.name, message: file.error });
-      continue;
-    }
-    const parsed = parsedDocuments(file.name, file.text);
-    if ("error" in parsed) {
-      // A directory can hold charts and other files that are no manifests.
-      if (file.isOfDirectory && !ownText.test(file.text)) skipped++;
-      else problems.push({ file: file.name, ...("line" in parsed && { line: parsed.line }), message: parsed.error });
-      continue;
-    }
-    for (const source of parsed.documents) {
-      const { document, position } = source;
-      const identity = identityOf(document);
-      if (identity === "other") {
-        skipped++;
-        if (isNamespace(document)) namespaces.push(document);
-        continue;
-      }
-      found++;
-      if ("problem" in identity) {
-        problems.push({ file: file.name, line: position.line, message: identity.problem });
-        continue;
-      }
-      const { kind } = identity;
-      const object = `${kind}/${nameOf(document)}`;
-      if (source.template !== undefined) {
-        const { line } = source.template;
-        problems.push({ file: file.name, line, object, message: templateMessage(source.template) });
-        continue;
-      }
-      const corrected = { ...(isObject(document) && document), apiVersion, kind };
-      const result = validators[kind](corrected, options.namespace);
-      const sourceText = (path: string) => textOfField(position, path);
-      const rejected = "fields" in result ? problemTexts(result.fields, { ...result, document, sourceText }) : [];
-      const located = [...identity.problems, ...rejected].map(({ field, text }) => ({
-        file: file.name,
-        line: lineOfField(position, field),
-        object,
-        message: text,
-      }));
-      problems.push(...located.sort((a, b) => a.line - b.line));
-      if (identity.problems.length > 0) continue;
-      const location = `${file.name}:${position.line}`;
-      if ("server" in result) {
-        locations.set(result.server, location);
-        servers.push(result.server);
-      }
-      if ("access" in result) {
-        locations.set(result.access, location);
-        accesses.push(result.access);
-      }
-      if ("backup" in result) backups.push(result.backup);
-      if ("backupSchedule" in result) backupSchedules.push(result.backupSchedule);
-    }
+/** The documents that have been read. */
+class FoundDocuments implements Documents {
+  readonly servers: MlflowServer[] = [];
+  readonly accesses: MlflowWorkspaceAccess[] = [];
+  readonly backups: MlflowBackup[] = [];
+  readonly backupSchedules: MlflowBackupSchedule[] = [];
+  readonly namespaces: Namespace[] = [];
+  readonly problems: DocumentProblem[] = [];
+  readonly locations = new Map<MlflowServer | MlflowWorkspaceAccess, string>();
+  found = 0;
+  skipped = 0;
+  readonly #namespace: string | undefined;
+
+  /** `namespace` is that of documents that name none. */
+  constructor(namespace: string | undefined) {
+    this.#namespace = namespace;
   }
-  return { servers, accesses, backups, backupSchedules, namespaces, problems, locations, found, skipped };
+
+  addFile(file: SourceFile): void {
+    if ("error" in file) return void this.problems.push({ file: file.name, message: file.error });
+    const parsed = parsedDocuments(file.name, file.text);
+    if ("documents" in parsed) for (const source of parsed.documents) this.#add(file.name, source);
+    // A directory can hold charts and other files that are no manifests.
+    else if (file.isOfDirectory && !ownText.test(file.text)) this.skipped++;
+    else this.problems.push({ file: file.name, ...("line" in parsed && { line: parsed.line }), message: parsed.error });
+  }
+
+  #add(file: string, source: SourceDocument): void {
+    const { document, position } = source;
+    const identity = identityOf(document);
+    if (identity === "other") {
+      this.skipped++;
+      if (isNamespace(document)) this.namespaces.push(document);
+      return;
+    }
+    this.found++;
+    if ("problem" in identity) return void this.problems.push({ file, line: position.line, message: identity.problem });
+    const object = `${identity.kind}/${nameOf(document)}`;
+    const { template } = source;
+    if (template === undefined) this.#addOwn({ file, source, object, identity });
+    else this.problems.push({ file, line: template.line, object, message: templateMessage(template) });
+  }
+
+  /** Adds a document of this operator, or the reasons why it is rejected. */
+  #addOwn({ file, source: { document, position }, object, identity }: OwnDocument): void {
+    const { kind } = identity;
+    const corrected = { ...(isObject(document) && document), apiVersion, kind };
+    const result = validators[kind](corrected, this.#namespace);
+    const sourceText = (path: string) => textOfField(position, path);
+    const rejected = "fields" in result ? problemTexts(result.fields, { ...result, document, sourceText }) : [];
+    const located = [...identity.problems, ...rejected].map(({ field, text }) => ({
+      file,
+      line: lineOfField(position, field),
+      object,
+      message: text,
+    }));
+    this.problems.push(...located.sort((a, b) => a.line - b.line));
+    if (identity.problems.length > 0) return;
+    const location = `${file}:${position.line}`;
+    if ("server" in result) {
+      this.locations.set(result.server, location);
+      this.servers.push(result.server);
+    }
+    if ("access" in result) {
+      this.locations.set(result.access, location);
+      this.accesses.push(result.access);
+    }
+    if ("backup" in result) this.backups.push(result.backup);
+    if ("backupSchedule" in result) this.backupSchedules.push(result.backupSchedule);
+  }
+}
+
+interface OwnDocument {
+  readonly file: string;
+  readonly source: SourceDocument;
+  /** Kind and name, in messages. */
+  readonly object: string;
+  readonly identity: Identity;
 }
 
 /** Matches a file for this operator. */

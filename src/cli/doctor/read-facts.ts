@@ -27,79 +27,75 @@ export async function readFacts({
   probe,
   keepsValues,
 }: DoctorInputs): Promise<{ readonly facts: DoctorFacts; readonly content: ReferencedContent }> {
-  const { name, namespace } = server.metadata;
-  const list = <T>(path: string, plural: string, selectors = {}) =>
-    readList<T>(client, { path, text: `${plural} in namespace ${namespace}` }, selectors);
-  const object = <T>(path: string, text: string) => readObject<T>(client, { path, text });
-  const labelSelector = `${label.server}=${name}`;
   const content = await referencedContent(client, server, keepsValues);
-  const [leaseNamespace, leaseName] = server.status?.operator?.split("/") ?? [];
   const outside = externalAddressOf(server);
   const probing = { ...probe, ca: [...probe.ca, ...content.caBundles] };
-  const [
-    events,
-    pods,
-    deployment,
-    service,
-    slices,
-    quotas,
-    namespaceObject,
-    policies,
-    lease,
-    operators,
-    endpoint,
-    issuers,
-  ] = await Promise.all([
-    list<LiveEvent>(eventsPath(namespace), "events"),
-    list<Pod>(resourcePath("Pod", namespace), "pods", { labelSelector }),
-    object<Deployment>(
-      resourcePath("Deployment", namespace, objectNames.deployment(name)),
-      `Deployment/${objectNames.deployment(name)} in namespace ${namespace}`,
-    ),
-    object<Service>(
-      resourcePath("Service", namespace, objectNames.service(name)),
-      `Service/${objectNames.service(name)} in namespace ${namespace}`,
-    ),
-    list<EndpointSlice>(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, "endpointslices", {
-      labelSelector: `kubernetes.io/service-name=${objectNames.service(name)}`,
-    }),
-    list<ResourceQuota>(`/api/v1/namespaces/${namespace}/resourcequotas`, "resourcequotas"),
-    object<Namespace>(`/api/v1/namespaces/${namespace}`, `Namespace/${namespace}`),
-    list<NetworkPolicy>(resourcePath("NetworkPolicy", namespace), "networkpolicies"),
-    leaseNamespace === undefined || leaseName === undefined
-      ? undefined
-      : object<Lease>(
-          resourcePath("Lease", leaseNamespace, leaseName),
-          `Lease/${leaseName} in namespace ${leaseNamespace}`,
-        ),
-    leaseNamespace === undefined
-      ? undefined
-      : readList<Deployment>(client, {
-          path: resourcePath("Deployment", leaseNamespace),
-          text: `deployments in namespace ${leaseNamespace}`,
-        }),
-    outside && probeEndpoint(outside.url, probe),
-    issuersFacts(server, probing),
-  ]);
-  const facts: DoctorFacts = {
+  const facts = {
     server,
-    namespace,
+    namespace: server.metadata.namespace,
     now: probe.now(),
-    events,
-    pods,
-    deployment,
-    service,
-    slices,
     references: content.references,
-    quotas,
-    namespaceObject,
-    policies,
-    lease,
-    operators,
-    endpoint,
-    issuers,
+    ...(await settled({
+      ...objectsOf(client, server),
+      ...operatorOf(client, server),
+      endpoint: outside && probeEndpoint(outside.url, probe),
+      issuers: issuersFacts(server, probing),
+    })),
   };
   return { facts, content };
+}
+
+/** Waits for all properties at the same time. */
+async function settled<T extends object>(values: T): Promise<{ [Key in keyof T]: Awaited<T[Key]> }> {
+  const entries = Object.entries(values).map(async ([key, value]) => [key, await value]);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** The objects in the namespace of the server. */
+function objectsOf(client: ApiClient, { metadata: { name, namespace } }: MlflowServer) {
+  const list = <T>(path: string, plural: string, selectors = {}) =>
+    readList<T>(client, { path, text: `${plural} in namespace ${namespace}` }, selectors);
+  const named = <T>(kind: "Deployment" | "Service", objectName: string) =>
+    readObject<T>(client, {
+      path: resourcePath(kind, namespace, objectName),
+      text: `${kind}/${objectName} in namespace ${namespace}`,
+    });
+  return {
+    events: list<LiveEvent>(eventsPath(namespace), "events"),
+    pods: list<Pod>(resourcePath("Pod", namespace), "pods", { labelSelector: `${label.server}=${name}` }),
+    deployment: named<Deployment>("Deployment", objectNames.deployment(name)),
+    service: named<Service>("Service", objectNames.service(name)),
+    slices: list<EndpointSlice>(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, "endpointslices", {
+      labelSelector: `kubernetes.io/service-name=${objectNames.service(name)}`,
+    }),
+    quotas: list<ResourceQuota>(`/api/v1/namespaces/${namespace}/resourcequotas`, "resourcequotas"),
+    namespaceObject: readObject<Namespace>(client, {
+      path: `/api/v1/namespaces/${namespace}`,
+      text: `Namespace/${namespace}`,
+    }),
+    policies: list<NetworkPolicy>(resourcePath("NetworkPolicy", namespace), "networkpolicies"),
+  };
+}
+
+/** The objects of the operator that reconciles the server, if one does. */
+function operatorOf(client: ApiClient, { status }: MlflowServer) {
+  const [namespace, name] = status?.operator?.split("/") ?? [];
+  return {
+    lease:
+      namespace === undefined || name === undefined
+        ? undefined
+        : readObject<Lease>(client, {
+            path: resourcePath("Lease", namespace, name),
+            text: `Lease/${name} in namespace ${namespace}`,
+          }),
+    operators:
+      namespace === undefined
+        ? undefined
+        : readList<Deployment>(client, {
+            path: resourcePath("Deployment", namespace),
+            text: `deployments in namespace ${namespace}`,
+          }),
+  };
 }
 
 async function issuersFacts(server: MlflowServer, options: ProbeOptions): Promise<DoctorFacts["issuers"]> {
