@@ -39,76 +39,122 @@ interface Kind {
 
 /** Returns a database on a server whose URI the operator composes from the settings and the Secret. */
 export function serverDatabase(settings: ServerSettings, place: Place, kind: Kind): Database {
-  const { host, port, database: name, credentialsSecretRef, readReplica } = settings;
-  const { name: secretName, usernameKey = "username", passwordKey = "password" } = credentialsSecretRef;
-  const { hostKey, portKey, databaseKey } = credentialsSecretRef;
-  const { parameters, defaultPort, identity } = kind;
-  const dataOf = ({ secrets }: Content) => secrets.get(secretName)?.data;
-  const value = (content: Content, key: string | undefined) =>
-    key === undefined ? undefined : decoded(dataOf(content), key);
-  const portOf = (content: Content) => port ?? (portKey ? value(content, portKey) : String(defaultPort));
-  const addressOf = (content: Content) => [
-    host ?? value(content, hostKey),
-    Number(portOf(content) ?? defaultPort),
-    name ?? value(content, databaseKey),
-  ];
-  const uriOf = (content: Content, replica?: NonNullable<ServerSettings["readReplica"]>) => {
-    const parts = {
-      username: value(content, usernameKey),
-      password: value(content, passwordKey),
-      host: replica?.host ?? host ?? value(content, hostKey),
-      port: replica ? (replica.port ?? defaultPort) : portOf(content),
-      name: name ?? value(content, databaseKey),
-    };
-    return isComplete(parts) ? `${kind.driver}://${uriAddress(parts)}${queryOf(parameters)}` : undefined;
-  };
-  const source = (variable: string, literalValue: string | undefined, key: string | undefined): V1EnvVar[] => {
-    if (key !== undefined) return [fromSecret(variable, secretName, key)];
-    return literalValue === undefined ? [] : [literal(variable, literalValue)];
-  };
-  const keys = [usernameKey, passwordKey, hostKey, portKey, databaseKey].filter((key) => key !== undefined);
+  const { readReplica, credentialsSecretRef: secret } = settings;
+  const { displayName, tls, identity, defaultPort } = kind;
+  const server = new DatabaseServer(settings, kind);
   const database: Database = {
-    displayName: kind.displayName,
-    references: [secretReference(secretName, keys, `${place.path}.credentialsSecretRef`), ...kind.tls.references],
-    mounted: kind.tls.mounted,
+    displayName,
+    references: [secretReference(secret.name, server.keys, `${place.path}.credentialsSecretRef`), ...tls.references],
+    mounted: tls.mounted,
     isUriGenerated: true,
-    isIdentityInSecret: (hostKey ?? portKey ?? databaseKey) !== undefined,
-    uri: (content) => uriOf(content),
-    ...(readReplica && { replicaUri: (content: Content) => uriOf(content, readReplica) }),
+    isIdentityInSecret: (secret.hostKey ?? secret.portKey ?? secret.databaseKey) !== undefined,
+    uri: (content) => server.uri(content),
+    ...(readReplica && { replicaUri: (content: Content) => server.uri(content, readReplica) }),
     uriVariable: (variable, generated) => fromSecret(variable, generated.name, generated.key),
-    // In parts: running pods keep their own URI until the migration has succeeded.
-    migrationVariables: (prefix) => [
-      literal(`${prefix}_DATABASE_DRIVER`, kind.driver),
-      ...source(`${prefix}_DATABASE_HOST`, host, hostKey),
-      ...source(`${prefix}_DATABASE_PORT`, String(port ?? defaultPort), portKey),
-      ...source(`${prefix}_DATABASE_NAME`, name, databaseKey),
-      literal(`${prefix}_DATABASE_QUERY`, queryOf(parameters).slice(1)),
-      fromSecret(`${prefix}_DATABASE_USERNAME`, secretName, usernameKey),
-      fromSecret(`${prefix}_DATABASE_PASSWORD`, secretName, passwordKey),
-    ],
+    migrationVariables: (prefix) => server.variables(prefix),
     egressPorts: (content) => [
-      ...ports(portOf(content)),
+      ...ports(server.port(content)),
       ...(readReplica === undefined ? [] : [readReplica.port ?? defaultPort]),
     ],
-    problems: (content) => {
-      const of = (key: string | undefined, problem: (text: string) => string | undefined): string[] => {
-        const text = value(content, key);
-        const found = text === undefined ? undefined : problem(text);
-        return found === undefined ? [] : [`the key ${key} of Secret ${secretName} ${found}`];
-      };
-      return [
-        ...of(usernameKey, (text) => lineProblem(text, "user name")),
-        ...of(passwordKey, passwordProblem),
-        ...of(hostKey, hostProblem),
-        ...of(portKey, portProblem),
-        ...of(databaseKey, (text) => lineProblem(text, "name of the database")),
-        ...kind.tls.problems(content),
-      ];
-    },
-    identity: ({ references }) => [...(identity?.before ?? []), ...addressOf(references), ...(identity?.after ?? [])],
+    problems: (content) => [...server.problems(content), ...tls.problems(content)],
+    identity: ({ references }) => [
+      ...(identity?.before ?? []),
+      ...server.address(references),
+      ...(identity?.after ?? []),
+    ],
     forUsers: () => database,
   };
   return database;
+}
+
+/** Where a database is, and with which credentials: from the settings, or from the keys of the Secret. */
+class DatabaseServer {
+  readonly #settings: ServerSettings;
+  readonly #kind: Kind;
+  readonly #usernameKey: string;
+  readonly #passwordKey: string;
+
+  constructor(settings: ServerSettings, kind: Kind) {
+    const { usernameKey = "username", passwordKey = "password" } = settings.credentialsSecretRef;
+    this.#settings = settings;
+    this.#kind = kind;
+    this.#usernameKey = usernameKey;
+    this.#passwordKey = passwordKey;
+  }
+
+  /** The keys of the Secret that are read. */
+  get keys(): string[] {
+    const { hostKey, portKey, databaseKey } = this.#settings.credentialsSecretRef;
+    return [this.#usernameKey, this.#passwordKey, hostKey, portKey, databaseKey].filter((key) => key !== undefined);
+  }
+
+  /** Undefined if a value is missing. */
+  uri(content: Content, replica?: NonNullable<ServerSettings["readReplica"]>): string | undefined {
+    const { driver, parameters, defaultPort } = this.#kind;
+    const [host, , name] = this.address(content);
+    const parts = {
+      username: this.#value(content, this.#usernameKey),
+      password: this.#value(content, this.#passwordKey),
+      host: replica?.host ?? host,
+      port: replica ? (replica.port ?? defaultPort) : this.port(content),
+      name,
+    };
+    return isComplete(parts) ? `${driver}://${uriAddress(parts)}${queryOf(parameters)}` : undefined;
+  }
+
+  port(content: Content): number | string | undefined {
+    const { port, credentialsSecretRef } = this.#settings;
+    const { portKey } = credentialsSecretRef;
+    return port ?? (portKey ? this.#value(content, portKey) : String(this.#kind.defaultPort));
+  }
+
+  address(content: Content): [host: string | undefined, port: number, name: string | undefined] {
+    const { host, database, credentialsSecretRef } = this.#settings;
+    const { hostKey, databaseKey } = credentialsSecretRef;
+    const port = Number(this.port(content) ?? this.#kind.defaultPort);
+    return [host ?? this.#value(content, hostKey), port, database ?? this.#value(content, databaseKey)];
+  }
+
+  /** The variables of the migration. In parts: running pods keep their own URI until the migration has succeeded. */
+  variables(prefix: string): V1EnvVar[] {
+    const { host, port, database, credentialsSecretRef } = this.#settings;
+    const { name: secretName, hostKey, portKey, databaseKey } = credentialsSecretRef;
+    const { driver, parameters, defaultPort } = this.#kind;
+    const source = (variable: string, literalValue: string | undefined, key: string | undefined): V1EnvVar[] => {
+      if (key !== undefined) return [fromSecret(variable, secretName, key)];
+      return literalValue === undefined ? [] : [literal(variable, literalValue)];
+    };
+    return [
+      literal(`${prefix}_DATABASE_DRIVER`, driver),
+      ...source(`${prefix}_DATABASE_HOST`, host, hostKey),
+      ...source(`${prefix}_DATABASE_PORT`, String(port ?? defaultPort), portKey),
+      ...source(`${prefix}_DATABASE_NAME`, database, databaseKey),
+      literal(`${prefix}_DATABASE_QUERY`, queryOf(parameters).slice(1)),
+      fromSecret(`${prefix}_DATABASE_USERNAME`, secretName, this.#usernameKey),
+      fromSecret(`${prefix}_DATABASE_PASSWORD`, secretName, this.#passwordKey),
+    ];
+  }
+
+  /** The values in the Secret that cannot work. */
+  problems(content: Content): string[] {
+    const { name: secretName, hostKey, portKey, databaseKey } = this.#settings.credentialsSecretRef;
+    const of = (key: string | undefined, problem: (text: string) => string | undefined): string[] => {
+      const text = this.#value(content, key);
+      const found = text === undefined ? undefined : problem(text);
+      return found === undefined ? [] : [`the key ${key} of Secret ${secretName} ${found}`];
+    };
+    return [
+      ...of(this.#usernameKey, (text) => lineProblem(text, "user name")),
+      ...of(this.#passwordKey, passwordProblem),
+      ...of(hostKey, hostProblem),
+      ...of(portKey, portProblem),
+      ...of(databaseKey, (text) => lineProblem(text, "name of the database")),
+    ];
+  }
+
+  #value({ secrets }: Content, key: string | undefined): string | undefined {
+    return key === undefined ? undefined : decoded(secrets.get(this.#settings.credentialsSecretRef.name)?.data, key);
+  }
 }
 
 /** User, password and address of a database. */
