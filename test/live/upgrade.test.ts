@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { load } from "js-yaml";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
 import type { Job } from "../../src/kube/manifests.ts";
@@ -10,6 +13,7 @@ import { liveFixture } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const name = "older";
 
@@ -77,6 +81,18 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
   });
 
   await context.test(
+    "the Job in docs/operations.md prepares the migration while the previous version serves",
+    async () => {
+      const { spec, metadata } = await documentedJob();
+      const job = metadata.name;
+      await fixture.objects.create("Job", { metadata: { name: job }, spec });
+      await waitUntil(async () => assert.equal((await fixture.objects.the("Job", job)).status?.succeeded, 1), 180);
+      await assertServing(await fixture.objects.the("MlflowServer", name));
+      await assertKept(admin, await logRun(admin));
+    },
+  );
+
+  await context.test(
     "continues when approved: data kept, one migration, no pod of either version during it",
     async () => {
       const approvedAt = Date.now();
@@ -109,6 +125,14 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
     },
   );
 });
+
+/** The Job of the page, with the names of this test. */
+async function documentedJob(): Promise<Job> {
+  const page = await readFile(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
+  const text = [...page.matchAll(/```yaml\n(.*?)```/gs)].find(([block]) => block.includes("prepopulate-trace"))?.[1];
+  assert.ok(text !== undefined, "docs/operations.md has no such Job");
+  return load(text.replaceAll("tracking-store", `${name}-store`)) as Job;
+}
 
 interface FailedWrite {
   readonly began: number;
