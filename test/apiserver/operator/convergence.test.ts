@@ -24,7 +24,7 @@ function serversIn(file: string): MlflowServer[] {
   return loadAll(readFileSync(join(folder, file), "utf8")).filter((document) => isServer(document));
 }
 
-/** The Secrets with the credentials of the buckets of backups, which an example tells users to create. */
+/** The Secrets with the credentials of the buckets of backups, which users create before they apply an example. */
 function bucketSecretsIn(file: string): string[] {
   const documents = loadAll(readFileSync(join(folder, file), "utf8")) as (MlflowServer | MlflowBackup)[];
   const backups = documents.filter((each): each is MlflowBackup => each.kind === "MlflowBackup");
