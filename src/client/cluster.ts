@@ -128,8 +128,8 @@ export class ClusterConnection {
    * failure, also changes of objects that earlier reconciliations have read.
    */
   async reconcile<T>(key: Key, run: (cluster: Cluster) => Promise<T>): Promise<T> {
-    const { completed, secrets, configMaps } = this.#caches;
-    await completed(key);
+    const { secrets, configMaps } = this.#caches;
+    await this.#caches.completed(key);
     const used: Used = { secrets: new Set(), configMaps: new Set(), probers: new Set() };
     const outcome = await run(this.#clusterOf(key, used));
     secrets.keepOnly(key, used.secrets);
