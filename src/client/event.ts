@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { CustomResource } from "../api/custom-resource.ts";
+import type { CustomResource } from "../api/definitions.ts";
 import { apiVersion } from "../api/server.ts";
 import { kinds } from "../kube/kinds.ts";
 import { manager } from "../kube/names.ts";

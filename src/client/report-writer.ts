@@ -1,4 +1,4 @@
-import type { CustomResource } from "../api/custom-resource.ts";
+import type { CustomResource } from "../api/definitions.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { ApiClient } from "../kube/client/api-client.ts";
 import type { JsonPatchStep } from "../kube/client/managed-fields.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import type { CustomResource } from "../api/custom-resource.ts";
+import type { CustomResource } from "../api/definitions.ts";
 import { ownSchemas } from "../api/known-fields.ts";
 import { type Skew, skewOf } from "../api/schema-skew.ts";
 import { apiVersion } from "../api/server.ts";

@@ -1,6 +1,6 @@
 import type { MlflowBackup, MlflowBackupStatus, NewBackup } from "../api/backup.ts";
 import type { MlflowBackupSchedule, MlflowBackupScheduleStatus } from "../api/backup-schedule.ts";
-import type { CustomResource } from "../api/custom-resource.ts";
+import type { CustomResource } from "../api/definitions.ts";
 import type { EventAction, EventReason } from "../api/event-reasons.ts";
 import type { Skew } from "../api/schema-skew.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";

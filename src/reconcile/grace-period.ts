@@ -1,4 +1,4 @@
-import type { CustomResource } from "../api/custom-resource.ts";
+import type { CustomResource } from "../api/definitions.ts";
 import { isAwaited, type Reason } from "../api/reasons.ts";
 import type { Installation } from "../model/inputs.ts";
 import type { ObservedState } from "./observed-state.ts";

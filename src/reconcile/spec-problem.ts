@@ -1,4 +1,4 @@
-import type { CustomResource } from "../api/custom-resource.ts";
+import type { CustomResource } from "../api/definitions.ts";
 import { unsupportedFields } from "../api/unsupported-fields.ts";
 import type { OwnKind } from "../kube/kinds.ts";
 import type { Cause } from "./cause.ts";

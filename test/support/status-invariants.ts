@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { MlflowBackup } from "../../src/api/backup.ts";
-import type { CustomResource } from "../../src/api/custom-resource.ts";
+import type { CustomResource } from "../../src/api/definitions.ts";
 import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type { Condition } from "../../src/kube/conditions.ts";
