@@ -91,6 +91,34 @@ export async function writeBundle(release: Release, created: Date): Promise<stri
   return folder;
 }
 
+/** The metadata that OperatorHub shows. */
+function catalogAnnotations({
+  image,
+  home,
+  created,
+  samples,
+  description,
+}: {
+  readonly image: string;
+  readonly home: string;
+  readonly created: Date;
+  readonly samples: readonly unknown[];
+  readonly description: unknown;
+}) {
+  return {
+    "alm-examples": JSON.stringify(onePerKind(samples), undefined, 2),
+    capabilities: "Seamless Upgrades",
+    categories: "AI/Machine Learning",
+    containerImage: image,
+    createdAt: created.toISOString(),
+    description,
+    "operatorframework.io/suggested-namespace": name,
+    "operators.operatorframework.io/builder": "scripts/release",
+    repository: home,
+    support: `${home}/issues`,
+  };
+}
+
 async function serviceVersion(release: Release, objects: readonly Rendered[], created: Date) {
   const { version, repository } = release;
   const { deployment, clusterRole, role } = partsOf(objects);
@@ -106,18 +134,7 @@ async function serviceVersion(release: Release, objects: readonly Rendered[], cr
     metadata: {
       name: `${name}.v${version}`,
       namespace: "placeholder",
-      annotations: {
-        "alm-examples": JSON.stringify(onePerKind(samples), undefined, 2),
-        capabilities: "Seamless Upgrades",
-        categories: "AI/Machine Learning",
-        containerImage: image,
-        createdAt: created.toISOString(),
-        description: chart["description"],
-        "operatorframework.io/suggested-namespace": name,
-        "operators.operatorframework.io/builder": "scripts/release",
-        repository: home,
-        support: `${home}/issues`,
-      },
+      annotations: catalogAnnotations({ image, home, created, samples, description: chart["description"] }),
     },
     spec: {
       displayName: "MLflow Operator",
