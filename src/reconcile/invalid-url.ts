@@ -7,7 +7,7 @@ import type { ObservedState } from "./observed-state.ts";
 
 /**
  * The cause if a URL or host of a spec cannot be parsed. The schema rejects the known cases; a value that an older
- * CustomResourceDefinition has admitted, or a name with invalid Punycode, must not fail in a builder.
+ * CustomResourceDefinition has admitted, a name with invalid Punycode, or an address with too many groups, must not fail in a builder.
  */
 export function invalidUrl({ server: { spec } }: Pick<ObservedState, "server">): Cause | undefined {
   const wrong = urlsOf(spec).find(([, url]) => url !== undefined && !URL.canParse(url));

@@ -535,7 +535,7 @@ export const wrongDocuments: readonly Wrong[] = [
       `the Secret name ${JSON.stringify(name)}`,
       { "spec.authentication.basic.adminCredentialsSecretRef.name": name },
       "spec.authentication.basic.adminCredentialsSecretRef.name",
-      "must be the name of a Kubernetes object",
+      "must be the name of an object",
     ),
   ),
   full(
@@ -565,7 +565,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "a location as the name of a backup",
     { "spec.restore": { backupRef: { name: "s3://backups/nightly" } } },
     "spec.restore.backupRef.name",
-    "must be the name of a Kubernetes object",
+    "must be the name of an object",
   ),
   small(
     "another difference to accept",

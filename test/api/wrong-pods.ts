@@ -79,10 +79,5 @@ export const wrongPods: readonly Wrong[] = [
       "must be a lower case domain",
     ),
   ),
-  pod(
-    "the scheduler Binpack",
-    { schedulerName: "Binpack" },
-    "schedulerName",
-    "must be the name of a Kubernetes object",
-  ),
+  pod("the scheduler Binpack", { schedulerName: "Binpack" }, "schedulerName", "must be the name of an object"),
 ];

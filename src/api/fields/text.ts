@@ -72,7 +72,7 @@ export function objectName(description: string, ...further: Rule[]) {
     description,
     253,
     "[a-z0-9]+((-+|[.])[a-z0-9]+)*",
-    "must be the name of a Kubernetes object: lower case letters, digits, - and .",
+    "must be the name of an object: lower case letters, digits, - and .",
     ...further,
   );
 }
