@@ -473,6 +473,12 @@ function setArtifactStore(context: ConversionContext): void {
 }
 
 function setBitnamiVolume(context: ConversionContext): void {
+  if (!context.values.flag("tracking.persistence.enabled", true)) {
+    context.draft.set("artifactStore.persistentVolume", {});
+    const note = "the chart deletes artifacts with the pod; the operator always keeps them on a volume";
+    context.report("tracking.persistence.enabled", "changed", note);
+    return;
+  }
   setVolume(context, {
     size: "tracking.persistence.size",
     class: "tracking.persistence.storageClass",

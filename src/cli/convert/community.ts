@@ -90,7 +90,7 @@ const rows: readonly Row[] = [
     "backendStore.connectionCheck",
     "always on with an automatic migration",
   ),
-  changed("backendStore.defaultSqlitePath", "backendStore.sqlite", "the SQLite file is on a volume of the server"),
+  ...notNeeded("the SQLite file is on a volume of the server", "backendStore.defaultSqlitePath"),
   ...databaseByFields("backendStore.postgres", "backendStore.postgresql", "psycopg2"),
   ...databaseByFields("backendStore.mysql", "backendStore.mysql", "PyMySQL"),
   ...["enabled", "host", "port", "database", "user", "password", "driver", "connectionUrl"].map((key) =>
@@ -363,10 +363,15 @@ function setReplicas(context: ConversionContext): void {
 function setBackendStore({ values, draft, release, report }: ConversionContext): void {
   const secret = values.text("backendStore.existingDatabaseSecret.name");
   const uri = (dialect: string, key: string, driver: string) => {
+    const url = `${key}.connectionUrl`;
+    if (values.text(url) !== undefined) return draft.toCreate(`${release.name}-backend-store`, { uri: url });
     const host = values.text(`${key}.host`) ?? "<host>";
     const port = values.number(`${key}.port`);
     const place = `${host}${port === undefined ? "" : `:${port}`}/${values.text(`${key}.database`) ?? "<database>"}`;
-    const from = secret === undefined ? `the user and password at ${key}` : `the user and password in Secret/${secret}`;
+    const from =
+      secret === undefined
+        ? `the user at ${key}.user and the password at ${key}.password`
+        : `the user and password in Secret/${secret}`;
     if (secret !== undefined) {
       report(
         "backendStore.existingDatabaseSecret",
@@ -374,10 +379,9 @@ function setBackendStore({ values, draft, release, report }: ConversionContext):
         "the URI in a Secret has its user and password, percent-encoded",
       );
     }
-    const name = draft.toCreate(`${release.name}-backend-store`, {
+    return draft.toCreate(`${release.name}-backend-store`, {
       uri: `${dialect}+${values.text(`${key}.driver`) ?? driver}://<user>:<password>@${place}, with ${from}, percent-encoded`,
     });
-    draft.set("backendStore.uriSecretRef", { name, key: "uri" });
   };
   const server = [
     ["postgres", "postgresql"],
@@ -398,7 +402,8 @@ function setBackendStore({ values, draft, release, report }: ConversionContext):
   } else if (values.flag("backendStore.mssql.enabled")) {
     const name = values.text("backendStore.mssql.existingConnectionUrlSecret.name");
     const key = values.text("backendStore.mssql.existingConnectionUrlSecret.key") ?? "connectionUrl";
-    if (name === undefined) uri("mssql", "backendStore.mssql", "pymssql");
+    if (name === undefined)
+      draft.set("backendStore.uriSecretRef", { name: uri("mssql", "backendStore.mssql", "pymssql"), key: "uri" });
     else draft.set("backendStore.uriSecretRef", { name: draft.existing(name, [key]), key });
   } else draft.set("backendStore.sqlite", {});
   const migrates =

@@ -23,15 +23,16 @@ const converted = (chart: Chart, values: Values): Conversion => convertValues(ch
 const resultOf = ({ manifest, secrets, report }: Conversion) =>
   JSON.stringify([manifest, secrets, report.filter(({ outcome }) => outcome === "unmapped")]);
 
-/** The values without those of a row. */
+/** The values without those of a row. The other keys keep their order, which the result can have. */
 function without(values: Value, [first = "", ...rest]: readonly string[]): Value {
   if (first === "[]" && Array.isArray(values)) {
     return rest.length === 0 ? [] : values.map((item) => without(item, rest));
   }
   if (first === "*") return {};
   if (!isValues(values) || !(first in values)) return values;
-  const { [first]: value, ...others } = values;
-  return rest.length === 0 || rest[0] === "*" ? others : { ...others, [first]: without(value ?? null, rest) };
+  const entries = Object.entries(values);
+  if (rest.length === 0 || rest[0] === "*") return Object.fromEntries(entries.filter(([key]) => key !== first));
+  return Object.fromEntries(entries.map(([key, value]) => [key, key === first ? without(value, rest) : value]));
 }
 
 /** What the manifest has without these values as well: the chart's own default. */
@@ -273,6 +274,17 @@ describe("converted manifests", () => {
         chart.id,
       );
     }
+  });
+
+  test("Bitnami without persistence gets a volume, and is told so", () => {
+    const bitnami = charts.find(({ id }) => id === "bitnami") as Chart;
+    const values = valuesOf(bitnami).find(([file]) => file === "bitnami-no-volume.yaml")?.[1];
+    assert.ok(values);
+    const { manifest, report } = converted(bitnami, values);
+    assert.deepEqual(Object(manifest["spec"]).artifactStore, { persistentVolume: {} });
+    const row = report.find(({ key }) => key === "tracking.persistence.enabled");
+    assert.equal(row?.outcome, "changed");
+    assert.match(row.note, /always keeps them on a volume/);
   });
 
   test("a value of the wrong type, an unknown one and one that is switched off are distinguished", () => {
