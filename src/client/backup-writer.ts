@@ -22,7 +22,8 @@ export class BackupWriter {
   };
 
   readonly deleteBackup: Cluster["deleteBackup"] = async (backup) => {
-    await deleted(this.#client, backup, "Background");
-    this.#caches.removedBackup(backup);
+    const terminating = await deleted(this.#client, backup, "Background");
+    if (terminating === undefined) this.#caches.removedBackup(backup);
+    else this.#caches.reportedBackup(terminating, false);
   };
 }

@@ -26,20 +26,35 @@ export async function created<T extends KubeObject>(client: ApiClient, manifest:
 }
 
 /**
- * Deletes an object with this uid, unless it is gone. Returns the response: the object if it has finalizers, and otherwise a Status; undefined if
- * there is no such object.
+ * Deletes an object with this uid. Returns the object if it continues to exist until its finalizers are removed, and undefined if it is gone,
+ * also because another object has its name meanwhile.
  */
 export async function deleted<T extends KubeObject>(
   client: ApiClient,
   object: T,
   propagationPolicy: "Foreground" | "Background",
-): Promise<T | { readonly kind: "Status" } | undefined> {
+): Promise<T | undefined> {
   const preconditions = { uid: object.metadata.uid };
   const body = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy, preconditions };
   try {
-    return await client.request<T | { kind: "Status" }>({ method: "DELETE", path: pathOf(object), body });
+    const answer = await client.request<T | Status>({ method: "DELETE", path: pathOf(object), body });
+    return isStatus(answer) || answer.metadata.deletionTimestamp === undefined ? undefined : answer;
   } catch (error) {
-    if (!isApiError(error, 404) && !isApiError(error, 409)) throw error;
-    return undefined;
+    if (isApiError(error, 404) || isOtherObject(error)) return undefined;
+    throw error;
   }
+}
+
+/** The response to the deletion of an object without finalizers. */
+interface Status {
+  readonly kind: "Status";
+}
+
+function isStatus(answer: KubeObject | Status): answer is Status {
+  return answer.kind === "Status";
+}
+
+/** Whether the object with the name has another uid. A conflict for another reason does not show that the object is gone. */
+function isOtherObject(error: unknown): boolean {
+  return isApiError(error, 409) && error.detail.includes("UID in precondition");
 }

@@ -79,11 +79,9 @@ export class ObjectWriter {
     const { client, caches } = this.#options;
     this.#mutations.forget(object);
     // Foreground keeps the Job until its pods are deleted: two migrations must never run at the same time.
-    const answer = await deleted(client, object, object.kind === "Job" ? "Foreground" : "Background");
-    // An object with finalizers exists until they are removed.
-    if (answer?.kind === object.kind && "metadata" in answer && answer.metadata.deletionTimestamp)
-      caches.wrote(answer, false);
-    else caches.removed(object);
+    const terminating = await deleted(client, object, object.kind === "Job" ? "Foreground" : "Background");
+    if (terminating === undefined) caches.removed(object);
+    else caches.wrote(terminating, false);
   };
 
   readonly startingUpgrades: Cluster["startingUpgrades"] = () => this.#starting;

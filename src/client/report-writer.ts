@@ -82,8 +82,9 @@ export class ReportWriter {
     ];
     try {
       const answer = await this.#patches.patch(server, steps);
+      const { deletionTimestamp, finalizers = [] } = answer.metadata;
       // A terminating object without finalizers is deleted; the watch delivers the event.
-      if (answer.metadata.deletionTimestamp === undefined) this.#options.caches.reported(answer);
+      if (deletionTimestamp === undefined || finalizers.length > 0) this.#options.caches.reported(answer);
     } catch (error) {
       if (!isApiError(error, 404)) throw error;
     }

@@ -8,7 +8,7 @@ import { credentialsFor } from "../../../src/kube/client/api-access.ts";
 import { apiClient } from "../../../src/kube/client/api-client.ts";
 import { ApiError, isApiError } from "../../../src/kube/errors.ts";
 import type { ConfigMap, Job, Manifest, Owned, Secret, Service } from "../../../src/kube/manifests.ts";
-import { label, manager } from "../../../src/kube/names.ts";
+import { finalizer, label, manager } from "../../../src/kube/names.ts";
 import { type Key, keyText, type ObjectMeta } from "../../../src/kube/object.ts";
 import type { Cluster } from "../../../src/reconcile/cluster.ts";
 import { smallest } from "../../api/documents.ts";
@@ -331,6 +331,48 @@ describe("delete", () => {
       async () => (await one.reconcile(async (cluster) => cluster.owned(one.key))).length === 0,
       "the end of the Job",
     );
+  });
+
+  test("of an object with finalizers leaves it in the cache as terminating, and so does the release of a server", async (context) => {
+    const one = await connected(context);
+    const { key } = one;
+    const finalizers = ["test.example/hold"];
+    const spec = {
+      serverRef: { name: key.name },
+      destination: { persistentVolumeClaim: { claimName: "backups" } },
+    };
+    const backups = `/apis/mlflow-operator.dev/v1alpha1/namespaces/${key.namespace}/mlflowbackups`;
+    const held = { apiVersion: "mlflow-operator.dev/v1alpha1", kind: "MlflowBackup", spec };
+    await call("POST", backups, { ...held, metadata: { name: "held", finalizers } });
+    const read = () => one.reconcile(async (cluster) => cluster.backups(key));
+    await until(async () => (await read()).length === 1, "the backup in the cache");
+    const [backup] = await read();
+    assert.ok(backup);
+    // Without a pause: the watch event can be later.
+    const after = await one.reconcile(async (cluster) => {
+      await cluster.deleteBackup(backup);
+      return cluster.backups(key);
+    });
+    assert.equal(after.length, 1);
+    assert.ok(after[0]?.metadata.deletionTimestamp);
+    await mergePatch(`${backups}/held`, { metadata: { finalizers: null } });
+    await until(async () => (await read()).length === 0, "the end of the backup");
+
+    const path = `${serversPath(key)}/${key.name}`;
+    await mergePatch(path, { metadata: { finalizers: [...finalizers, finalizer] } });
+    const server = () => one.reconcile(async (cluster) => cluster.server(key));
+    await until(async () => (await server())?.metadata.finalizers?.length === 2, "the finalizers in the cache");
+    await call("DELETE", path);
+    await until(async () => (await server())?.metadata.deletionTimestamp !== undefined, "the deletion in the cache");
+    const terminating = await server();
+    assert.ok(terminating);
+    const released = await one.reconcile(async (cluster) => {
+      await cluster.removeFinalizer(terminating);
+      return cluster.server(key);
+    });
+    assert.deepEqual(released?.metadata.finalizers, finalizers);
+    await mergePatch(path, { metadata: { finalizers: null } });
+    await until(async () => (await server()) === undefined, "the end of the server");
   });
 
   test("of a Deployment deletes its ReplicaSets and pods", async (context) => {
