@@ -6,18 +6,27 @@ import { type TestContext, test } from "node:test";
 import { apiClient } from "../../src/kube/client/api-client.ts";
 import { platformUserIDs } from "../../src/runtime/user-ids.ts";
 
-/** Asks an API server whose responses to `/apis` are these, in order. */
+/** The resources of a version of OpenShift's group; undefined without the group. */
+type Resources = readonly string[] | undefined;
+
+/** Asks an API server that answers with these status codes first, and then as one with these resources. */
 async function userIDs(
   context: TestContext,
-  ...responses: readonly (number | readonly string[])[]
+  resources: Resources,
+  ...failures: readonly number[]
 ): Promise<readonly [string | undefined, number]> {
   let requests = 0;
-  const server = createServer((_, response) => {
-    const next = responses[requests];
+  const versions = [{ groupVersion: "security.openshift.io/v1", version: "v1" }];
+  const groups = [{ name: "apps", versions: [] }, ...(resources ? [{ name: "security.openshift.io", versions }] : [])];
+  const answers: Readonly<Record<string, unknown>> = {
+    "/apis": { groups },
+    "/apis/security.openshift.io/v1": { resources: resources?.map((name) => ({ name })) },
+  };
+  const server = createServer(({ url = "" }, response) => {
+    const status = failures[requests] ?? (answers[url] === undefined ? 404 : 200);
     requests += 1;
-    response.writeHead(typeof next === "number" ? next : 200, { "content-type": "application/json" });
-    const groups = Array.isArray(next) ? next.map((name) => ({ name })) : [];
-    response.end(JSON.stringify(typeof next === "number" ? { kind: "Status", code: next } : { groups }));
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(status === 200 ? answers[url] : { kind: "Status", code: status }));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const credentials = {
@@ -37,9 +46,16 @@ async function userIDs(
   return [await platformUserIDs(client, new AbortController().signal, log), requests];
 }
 
+const ofOpenShift = ["rangeallocations", "securitycontextconstraints"];
+
 test("user and group are left to OpenShift, after failures of the API server too", async (context) => {
-  assert.deepEqual(await userIDs(context, ["apps", "batch"]), ["fixed", 1]);
-  assert.deepEqual(await userIDs(context, ["apps", "security.openshift.io"]), ["namespace", 1]);
-  assert.deepEqual(await userIDs(context, 503, 401, ["security.openshift.io"]), ["namespace", 3]);
-  assert.deepEqual(await userIDs(context, 403), ["fixed", 1]);
+  assert.deepEqual(await userIDs(context, undefined), ["fixed", 1]);
+  assert.deepEqual(await userIDs(context, ofOpenShift), ["namespace", 2]);
+  assert.deepEqual(await userIDs(context, ofOpenShift, 503, 401), ["namespace", 4]);
+  assert.deepEqual(await userIDs(context, ofOpenShift, 403), ["fixed", 1]);
+});
+
+test("an API group with the name of OpenShift's and without SecurityContextConstraints changes nothing", async (context) => {
+  assert.deepEqual(await userIDs(context, []), ["fixed", 2]);
+  assert.deepEqual(await userIDs(context, ["securitycontextconstraintsreviews"]), ["fixed", 2]);
 });

@@ -7,17 +7,17 @@ import { applyPatch } from "../../support/objects.ts";
 import { type Fixture, fixture, installed, nothingWasForbidden } from "../../support/operator-fixture.ts";
 import { databaseSecret, onPostgresql, server } from "../../support/servers.ts";
 
-/** OpenShift's definition, without its schema: the operator only asks whether the API server has the group. */
-const constraints = {
+/** A definition in OpenShift's group, without its schema: the operator only asks whether the API server has the resource. */
+const definition = (kind: string, plural: string) => ({
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
   metadata: {
-    name: "securitycontextconstraints.security.openshift.io",
+    name: `${plural}.security.openshift.io`,
     annotations: { "api-approved.kubernetes.io": "unapproved" },
   },
   spec: {
     group: "security.openshift.io",
-    names: { kind: "SecurityContextConstraints", plural: "securitycontextconstraints" },
+    names: { kind, plural },
     scope: "Cluster",
     versions: [
       {
@@ -28,7 +28,9 @@ const constraints = {
       },
     ],
   },
-};
+});
+const constraints = definition("SecurityContextConstraints", "securitycontextconstraints");
+const ofOtherKind = definition("RangeAllocation", "rangeallocations");
 
 describe("user and group of pods", { skip: onK3s() }, () => {
   let cluster: ControlPlane;
@@ -46,6 +48,18 @@ describe("user and group of pods", { skip: onK3s() }, () => {
     });
   }
 
+  /** Applies a definition, and waits until the API server lists its resource. */
+  async function define(body: ReturnType<typeof definition>) {
+    const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${body.metadata.name}`;
+    const headers = { "content-type": applyPatch };
+    const answer = await cluster.request("PATCH", `${path}?fieldManager=test`, { body, headers });
+    assert.ok(answer.status < 300, answer.body);
+    await eventually(async () => {
+      const { body: found } = await cluster.request("GET", "/apis/security.openshift.io/v1");
+      assert.match(found, new RegExp(`"${body.spec.names.plural}"`));
+    });
+  }
+
   const image = { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 };
   const assigned = { runAsNonRoot: true, runAsUser: undefined, runAsGroup: undefined, fsGroup: undefined };
 
@@ -57,11 +71,14 @@ describe("user and group of pods", { skip: onK3s() }, () => {
     assert.deepEqual(await identities(stage), [image, image]);
 
     await stage.stop();
-    const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${constraints.metadata.name}`;
-    const headers = { "content-type": applyPatch };
-    const answer = await cluster.request("PATCH", `${path}?fieldManager=test`, { body: constraints, headers });
-    assert.ok(answer.status < 300, answer.body);
-    await eventually(async () => assert.match((await cluster.request("GET", "/apis")).body, /security\.openshift\.io/));
+    await define(ofOtherKind);
+    await stage.start();
+    await stage.ready();
+    await stage.quiet();
+    assert.deepEqual(await identities(stage), [image, image]);
+
+    await stage.stop();
+    await define(constraints);
     await stage.start();
     await eventually(async () => assert.deepEqual((await identities(stage))[0], assigned));
     await stage.ready();
