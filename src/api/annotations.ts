@@ -19,9 +19,9 @@ export const serverAnnotations: Readonly<Record<string, AnnotationRow>> = {
       "With `true` the operator changes nothing for the server but its status. See [operations](operations.md#pausing-a-server).",
   },
   [annotation.approveUpgrade]: {
-    value: "the version of `status.upgrade.to`",
+    value: "the value of `status.upgrade.approval`",
     effect:
-      "With `upgrade.approval: Manual` the change to this version begins. See [operations](operations.md#approval-and-maintenance-windows).",
+      "With `upgrade.approval: Manual` the change to this version and image begins. See [operations](operations.md#approval-and-maintenance-windows).",
   },
   [annotation.restored]: {
     value: "any text, such as a date",

@@ -200,7 +200,7 @@ export const reasons = {
   ApprovalRequired: {
     meaning:
       "With `upgrade.approval: Manual`: a change of the version waits for approval. The previous version serves.",
-    remedy: "Set the annotation `mlflow-operator.dev/approve-upgrade` to the new version.",
+    remedy: "Set the annotation `mlflow-operator.dev/approve-upgrade` to the value of `status.upgrade.approval`.",
   },
   OutsideMaintenanceWindow: {
     meaning:

@@ -60,6 +60,7 @@ const upgradeRecord = z
     since: z.string().meta({ description: "Start of the phase.", format: "date-time" }),
     waitingFor: z.string().max(512).meta({ description: "What the phase waits for." }).exactOptional(),
     preflight: z.string().max(253).meta({ description: "Job whose checks passed." }).exactOptional(),
+    approval: z.string().max(128).meta({ description: "Value of approve-upgrade that approves it." }).exactOptional(),
   })
   .meta({ description: "The change of the version or image in progress." });
 

@@ -14,7 +14,7 @@ import type { Cluster } from "./cluster.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
 import { deploymentOf, versionIn } from "./server-workload.ts";
-import type { VersionChange } from "./version-change.ts";
+import { migrationIn, type VersionChange } from "./version-change.ts";
 
 /** What the backup before a change of the version depends on; read only for a spec that asks for it, while its version is not that of the pods. */
 export interface UpgradeBackupInputs {
@@ -99,12 +99,26 @@ export function missingBackupWarning({ model, server }: ObservedState, change: V
 }
 
 /** The Deployments that were stopped for this change. */
-export function stoppedDeployments({ owned, server, model }: ObservedState): Deployment[] {
+export function stoppedDeployments(observed: ObservedState): Deployment[] {
+  return stopped(observed).filter((each) => stoppedFor(each) === observed.model.migration.job);
+}
+
+/** The Deployments that were stopped for a change that this one has replaced, unless its migration has begun. */
+export function stoppedForOther(observed: ObservedState): Deployment[] {
+  const { model, server } = observed;
+  const live = deploymentOf(observed);
+  const isUnchanged = live !== undefined && server.status?.migration?.job === migrationIn(live);
+  if (!isUnchanged && model.migration.mode !== undefined) return [];
+  return stopped(observed).filter((each) => ![undefined, model.migration.job].includes(stoppedFor(each)));
+}
+
+function stopped({ owned, server }: ObservedState): Deployment[] {
   return owned.filter(
     (each): each is Deployment =>
-      each.kind === "Deployment" &&
-      each.spec.replicas === 0 &&
-      each.metadata.annotations?.[annotation.stoppedFor] === model.migration.job &&
-      ownershipOf(each, server) === "owned",
+      each.kind === "Deployment" && each.spec.replicas === 0 && ownershipOf(each, server) === "owned",
   );
+}
+
+function stoppedFor({ metadata }: Deployment): string | undefined {
+  return metadata.annotations?.[annotation.stoppedFor];
 }

@@ -12,7 +12,7 @@ import { isFinished, isPreflightJob } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
 import { deploymentOf, isUnfinished, podsOf } from "./server-workload.ts";
-import { missingBackupWarning, stoppedDeployments, upgradeBackup } from "./upgrade-backup.ts";
+import { missingBackupWarning, stoppedDeployments, stoppedForOther, upgradeBackup } from "./upgrade-backup.ts";
 import type { VersionChange, VersionProgress } from "./version-change.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
 
@@ -60,9 +60,17 @@ export function heldChange(change: VersionChange, observed: ObservedState): Hold
   // The checks run again when the change may begin: the first time can be days ago.
   const job = preflightJob(observed.model, held === undefined ? "start" : "first");
   const failed = preflight(input, job);
-  if (failed !== undefined) return withWarning(failed, input);
+  if (failed !== undefined)
+    return withWarning(withApproval({ ...failed, start: stoppedForOther(observed) }, input), input);
   const hold = held ?? firstHold(lastSteps, input);
-  return hold && withWarning({ ...hold, progress: { ...hold.progress, preflight: job.metadata.name } }, input);
+  if (hold === undefined) return undefined;
+  const progress = { ...hold.progress, preflight: job.metadata.name };
+  return withWarning(withApproval({ ...hold, progress }, input), input);
+}
+
+/** The hold, with the value that approves the change. A user can approve it before its checks have passed. */
+function withApproval(hold: Hold, { observed, change: { approval } }: StepInput): Hold {
+  return isManual(observed) ? { ...hold, progress: { ...hold.progress, approval } } : hold;
 }
 
 /** The hold, with a message if MLflow asks for a backup that the spec does not. A change that cannot continue is reported without it. */
@@ -83,7 +91,9 @@ function firstHold(steps: readonly ChangeStep[], input: StepInput): Hold | undef
 
 /** Why a change by the operator itself, such as another default image, does not take its turn. */
 export function heldTurn(change: VersionChange, observed: ObservedState): Hold | undefined {
-  return firstHold(heldSteps, { observed, change, isStarted: false });
+  const input = { observed, change, isStarted: false };
+  const hold = firstHold(heldSteps, input);
+  return hold && withApproval(hold, input);
 }
 
 /** Whether all pods that can write must stop before the migration, and why. */
@@ -128,18 +138,27 @@ function preflight({ observed, change }: StepInput, wanted: Job): Hold | undefin
 }
 
 function approval({ observed, change, isStarted }: StepInput): Hold | undefined {
-  const { metadata, spec } = observed.server;
+  const { metadata } = observed.server;
   const approved = metadata.annotations?.[annotation.approveUpgrade];
-  if (isStarted || spec.upgrade?.approval !== "Manual" || approved === change.to) return undefined;
-  const other = approved === undefined ? "" : ` The annotation approves ${JSON.stringify(excerpt(approved, 80))}.`;
+  if (isStarted || !isManual(observed) || approved === change.approval) return undefined;
+  const other =
+    approved === undefined
+      ? ""
+      : ` The annotation has ${JSON.stringify(excerpt(approved, 80))}, which does not approve this version and image.`;
+  const image = change.fromVersion === change.toVersion ? "" : ` (image ${change.toImage})`;
   return {
-    progress: progressOf(change, "Waiting", `annotation ${annotation.approveUpgrade}: ${change.to}`),
+    progress: progressOf(change, "Waiting", `annotation ${annotation.approveUpgrade}: ${change.approval}`),
     state: "progressing",
     cause: {
       reason: "ApprovalRequired",
-      message: `The change from ${namesIn(change)} waits for approval.${other} ${keepsServing(change)} Approve it: kubectl annotate mlflowserver ${metadata.name} -n ${metadata.namespace} --overwrite ${annotation.approveUpgrade}=${change.to}`,
+      message: `The change from ${namesIn(change)}${image} waits for approval.${other} ${servingDuring(observed, change)} Approve it: kubectl annotate mlflowserver ${metadata.name} -n ${metadata.namespace} --overwrite ${annotation.approveUpgrade}=${change.approval}`,
     },
+    start: stoppedForOther(observed),
   };
+}
+
+function isManual({ server: { spec } }: ObservedState): boolean {
+  return spec.upgrade?.approval === "Manual";
 }
 
 /** Seconds after which the clock is read again at the latest. */
@@ -156,9 +175,10 @@ function maintenanceWindow({ observed, change, isStarted }: StepInput): Hold | u
     state: "progressing",
     cause: {
       reason: "OutsideMaintenanceWindow",
-      message: `The change from ${namesIn(change)} waits for the maintenance window, which starts at ${time}. ${keepsServing(change)} To begin it now, remove spec.upgrade.maintenanceWindow.`,
+      message: `The change from ${namesIn(change)} waits for the maintenance window, which starts at ${time}. ${servingDuring(observed, change)} To begin it now, remove spec.upgrade.maintenanceWindow.`,
     },
     againInSeconds: Math.max(1, Math.min(clockSeconds, (next.getTime() - now.getTime()) / 1000)),
+    start: stoppedForOther(observed),
   };
 }
 
@@ -253,3 +273,13 @@ const keepsServing = ({ fromVersion, toVersion }: VersionChange) =>
   fromVersion === toVersion
     ? "The pods of the previous image keep serving."
     : `The pods of MLflow ${fromVersion} keep serving.`;
+
+/** As {@link keepsServing}, while pods can be stopped for a change that this one has replaced. */
+function servingDuring(observed: ObservedState, change: VersionChange): string {
+  const live = deploymentOf(observed);
+  const isStopped = live?.metadata.annotations?.[annotation.stoppedFor] !== undefined && live.spec.replicas === 0;
+  if (!isStopped) return keepsServing(change);
+  return stoppedForOther(observed).length > 0
+    ? `The pods of MLflow ${change.fromVersion} start again.`
+    : "No pods run until then: the migration of another change has begun.";
+}

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { UpgradeRecord } from "../api/status.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation } from "../kube/names.ts";
@@ -13,6 +14,9 @@ export interface VersionChange {
   readonly to: string;
   readonly fromVersion: string;
   readonly toVersion: string;
+  readonly toImage: string;
+  /** The value of the annotation that approves this change: no other version, image, database or bucket. */
+  readonly approval: string;
 }
 
 /** The progress of a change, without the time. */
@@ -25,13 +29,21 @@ export function versionChangeOf(
 ): VersionChange | undefined {
   if (wanted === undefined || live === undefined) return undefined;
   const [fromVersion, toVersion] = [shownVersion(live), shownVersion(wanted)];
-  const change = { fromVersion, toVersion };
   const [from, to] = [migrationIn(live), migrationIn(wanted)];
+  const toImage = imageIn(wanted);
+  const approval = approvalOf(toVersion, [from, to, toImage]);
+  const change = { fromVersion, toVersion, toImage, approval };
   // Its name has a hash of version and image. A webhook can have changed the image of the live Deployment.
   if (to !== undefined && from === to) return undefined;
   if (fromVersion !== toVersion) return { from: fromVersion, to: toVersion, ...change };
-  const [fromImage, toImage] = [imageIn(live), imageIn(wanted)];
+  const fromImage = imageIn(live);
   return to === undefined || fromImage === toImage ? undefined : { from: fromImage, to: toImage, ...change };
+}
+
+/** Readable, and another value for another change. */
+function approvalOf(version: string, identity: readonly (string | undefined)[]): string {
+  const hash = createHash("sha256").update(JSON.stringify([version, ...identity.map((each) => each ?? "")]));
+  return `${version}-${hash.digest("hex").slice(0, 10)}`;
 }
 
 /** The change that pods are being replaced for: it has begun, and the Deployment has the new version. */
@@ -64,6 +76,7 @@ function imageIn({ spec }: Deployment): string {
   return spec.template.spec?.containers.find(({ name }) => name === serverContainer)?.image ?? "unknown";
 }
 
-function migrationIn({ metadata }: Deployment): string | undefined {
+/** Returns the migration Job of the pods of a Deployment. */
+export function migrationIn({ metadata }: Deployment): string | undefined {
   return metadata.annotations?.[annotation.migration];
 }

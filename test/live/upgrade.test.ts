@@ -96,7 +96,7 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
     "continues when approved: data kept, one migration, no pod of either version during it",
     async () => {
       const approvedAt = Date.now();
-      const annotations = { [annotation.approveUpgrade]: testedVersion };
+      const annotations = { [annotation.approveUpgrade]: (await phase())?.approval ?? "" };
       await fixture.objects.patch("MlflowServer", name, { metadata: { annotations } });
       const { status } = await fixture.ready(name);
       const readyAt = Date.now();

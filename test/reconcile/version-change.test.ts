@@ -130,6 +130,11 @@ function changed(more: Partial<MlflowServerSpec> = {}, from?: string): World {
   return world;
 }
 
+function approvalIn({ status }: World): string {
+  assert.ok(status.upgrade?.approval);
+  return status.upgrade.approval;
+}
+
 describe("a change of the version", () => {
   test("begins with a preflight Job, while everything runs as before", () => {
     const world = changed();
@@ -227,21 +232,95 @@ describe("a change of the version", () => {
     assert.equal(world.phase, "StoppingWriters");
   });
 
-  test("waits for approval of this version after its checks, and checks again when it is approved", () => {
+  test("waits for approval of this version and image after its checks, and checks again when it is approved", () => {
     const world = changed({ upgrade: { approval: "Manual" } });
-    world.annotations = { [annotation.approveUpgrade]: "3.17.1" };
+    // A version alone does not say which image was checked.
+    world.annotations = { [annotation.approveUpgrade]: "3.17.2" };
     world.pass();
+    const approval = approvalIn(world);
     world.complete("preflight");
     const { outcome } = world.pass();
     assert.deepEqual([outcome.cause.reason, world.phase], ["ApprovalRequired", "Waiting"]);
-    assert.match(outcome.cause.message, /approves "3.17.1".*approve-upgrade=3.17.2$/);
-    assert.equal(world.status.upgrade?.waitingFor, "annotation mlflow-operator.dev/approve-upgrade: 3.17.2");
+    assert.match(outcome.cause.message, /\(image \S+3\.17\.2\S*\) waits .* has "3.17.2", which does not approve /);
+    assert.ok(outcome.cause.message.endsWith(`mlflow-operator.dev/approve-upgrade=${approval}`));
+    assert.equal(world.status.upgrade?.waitingFor, `annotation mlflow-operator.dev/approve-upgrade: ${approval}`);
+    assert.equal(approvalIn(world), approval);
     assert.deepEqual(world.pass().writes, []);
-    world.annotations = { [annotation.approveUpgrade]: "3.17.2" };
+    world.annotations = { [annotation.approveUpgrade]: approval };
     assert.deepEqual(world.pass().writes.toSorted(), ["create Job preflight", "delete Job preflight"]);
     world.complete("preflight");
     world.pass();
     assert.equal(world.phase, "StoppingWriters");
+  });
+
+  test("is not approved by the approval of another version, image, database or previous version", () => {
+    const manual = { upgrade: { approval: "Manual" } } as const;
+    const approvals = [
+      changed(manual),
+      changed({ ...manual, version: "3.17.1" }),
+      changed({ ...manual, image: { repository: "registry.example.com/mlflow" } }),
+      changed({ ...manual, backendStore: { postgresql: { ...postgresql, database: "other" } } }),
+      changed(manual, "3.17.0"),
+    ].map((world) => {
+      world.pass();
+      return approvalIn(world);
+    });
+    assert.equal(new Set(approvals).size, approvals.length, approvals.join());
+    const again = changed(manual);
+    again.pass();
+    assert.equal(approvalIn(again), approvals[0]);
+    for (const each of approvals) assert.match(each, /^3\.17\.[12]-[0-9a-f]{10}$/);
+  });
+
+  test("waits again if the image changes after the approval, in each step before the migration, and pods run meanwhile", () => {
+    const image = { repository: "registry.example.com/mlflow" };
+    for (const steps of [0, 1, 2]) {
+      const world = changed({ upgrade: { approval: "Manual" } });
+      world.pass();
+      world.complete("preflight");
+      world.annotations = { [annotation.approveUpgrade]: approvalIn(world) };
+      for (let count = 0; count < steps; count += 1) {
+        world.pass();
+        world.complete("preflight");
+      }
+      assert.equal(world.deployment().spec.replicas, steps === 2 ? 0 : 1);
+      world.spec = { ...world.spec, image };
+      for (let count = 0; count < 4; count += 1) {
+        world.pass();
+        world.complete("preflight");
+      }
+      const { outcome, writes } = world.pass();
+      assert.deepEqual([outcome.cause.reason, writes, world.deployment().spec.replicas], ["ApprovalRequired", [], 1]);
+      assert.ok(
+        !world.owned.some(
+          ({ metadata }) =>
+            metadata.labels?.[label.component] === "migration" && metadata.name !== world.status.migration?.job,
+        ),
+      );
+    }
+  });
+
+  test("whose image changes after the migration has begun keeps the pods stopped, and reports it", () => {
+    const world = changed({ upgrade: { approval: "Manual" } });
+    world.pass();
+    world.complete("preflight");
+    world.annotations = { [annotation.approveUpgrade]: approvalIn(world) };
+    for (let count = 0; count < 2; count += 1) {
+      world.pass();
+      world.complete("preflight");
+    }
+    world.endPods();
+    assert.ok(world.pass().writes.includes("create Job migration"));
+    world.complete("migration");
+    world.spec = { ...world.spec, image: { repository: "registry.example.com/mlflow" } };
+    for (let count = 0; count < 4; count += 1) {
+      world.pass();
+      world.complete("preflight");
+    }
+    const { outcome } = world.pass();
+    assert.equal(outcome.cause.reason, "ApprovalRequired");
+    assert.match(outcome.cause.message, /No pods run until then: the migration of another change has begun\./);
+    assert.equal(world.deployment().spec.replicas, 0);
   });
 
   test("waits for the maintenance window with its time, and is not held any more once pods are stopped", () => {

@@ -62,13 +62,27 @@ describe("a change of the version", { skip: onK3s(), concurrency: 3 }, () => {
     const pods = await serverPods(stage);
     await stage.apply(server("mlflow", onPostgresql, { "spec.upgrade": { approval: "Manual" } }));
     await eventually(async () => assert.equal((await reported(stage))?.phase, "Waiting"));
-    assert.match((await reported(stage))?.waitingFor ?? "", /approve-upgrade: 3\.17\.2$/);
+    const approval = (await reported(stage))?.approval ?? "";
+    assert.match(approval, /^3\.17\.2-[0-9a-f]{10}$/);
+    assert.equal((await reported(stage))?.waitingFor, `annotation ${annotation.approveUpgrade}: ${approval}`);
     const since = await stage.quiet();
     await steadily(async () => assert.deepEqual(await stage.writes(since), []), 1);
     assert.deepEqual(await serverPods(stage), pods);
     stage.kubelet.decide(only("migration", { does: "runs" }));
-    const annotations = { [annotation.approveUpgrade]: "3.17.2" };
-    await stage.objects.patch("MlflowServer", "mlflow", { metadata: { annotations } });
+    // One edit approves the change that was checked, and changes its image.
+    const image = { repository: "registry.example.com/mlflow" };
+    const annotations = (value: string) => ({ metadata: { annotations: { [annotation.approveUpgrade]: value } } });
+    await stage.objects.patch("MlflowServer", "mlflow", { ...annotations(approval), spec: { image } });
+    await eventually(async () => {
+      const upgrade = await reported(stage);
+      assert.equal(upgrade?.phase, "Waiting");
+      assert.notEqual(upgrade.approval, approval);
+    });
+    const { status } = await stage.objects.the("MlflowServer", "mlflow");
+    const message = status?.conditions?.find(({ type }) => type === "Ready")?.message ?? "";
+    assert.match(message, /registry\.example\.com\/mlflow\S+ waits for approval/);
+    assert.deepEqual(await serverPods(stage), pods);
+    await stage.objects.patch("MlflowServer", "mlflow", annotations(/approve-upgrade=(\S+)$/.exec(message)?.[1] ?? ""));
     await eventually(async () => assert.equal((await reported(stage))?.phase, "Migrating"));
     assert.deepEqual(await serverPods(stage), [], "a pod of the former version runs during the migration");
     stage.kubelet.decide(healthy);

@@ -276,7 +276,7 @@ describe("converted manifests", () => {
     }
   });
 
-  test("Bitnami without persistence gets a volume, and is told so", () => {
+  test("Bitnami without persistence gets a volume, and a note reports it", () => {
     const bitnami = charts.find(({ id }) => id === "bitnami") as Chart;
     const values = valuesOf(bitnami).find(([file]) => file === "bitnami-no-volume.yaml")?.[1];
     assert.ok(values);
