@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { backedUpServer, backupDestination, keptBackups } from "./backup-spec.ts";
+import { backedUpServer, backupDestination, keptBackups, notOnOwnVolume } from "./backup-spec.ts";
 import { cronSchedule, timeZone } from "./fields/cron-schedule.ts";
 import { requiredRemedy, rules } from "./fields/rule.ts";
 
@@ -47,6 +47,7 @@ export const mlflowBackupScheduleSpec = z
   })
   .meta({
     description: "The server, when it is backed up, and where the backups are written.",
+    ...rules(notOnOwnVolume),
     ...requiredRemedy("write spec with serverRef, schedule and destination"),
   });
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { longestScheduleName } from "../kube/names.ts";
-import { exactlyOneOf, requiredRemedy, rules } from "./fields/rule.ts";
+import { exactlyOneOf, type Rule, requiredRemedy, rules } from "./fields/rule.ts";
 import { accessKeySecret, bucketName, s3 } from "./fields/s3-store.ts";
 import { dnsLabel, serverName } from "./fields/server-name.ts";
 import { objectName, text } from "./fields/text.ts";
@@ -11,7 +11,7 @@ const relativePath = String.raw`!self.startsWith('/') && !self.endsWith('/') && 
 const persistentVolumeClaim = z
   .strictObject({
     claimName: objectName(
-      "Name of a PersistentVolumeClaim in this namespace; it must exist, and the pods of the server do not use it. Example: mlflow-backups.",
+      "Name of a PersistentVolumeClaim in this namespace; it must exist, and must not be the data volume of an MlflowServer. Example: mlflow-backups.",
     ).meta({ ...requiredRemedy("write the name of a PersistentVolumeClaim in this namespace") }),
     path: text("Folder of the volume. Default: the root of the volume. Example: production.", 512, {
       rule: relativePath,
@@ -77,6 +77,14 @@ export const backupDestination = z
     ...requiredRemedy("write a destination, such as destination: {persistentVolumeClaim: {claimName: mlflow-backups}}"),
   });
 
+/** The rule that a backup is not on the data volume of its server, for the spec that has both. */
+export const notOnOwnVolume: Rule = {
+  rule: "!has(self.destination.persistentVolumeClaim) || self.destination.persistentVolumeClaim.claimName != self.serverRef.name",
+  message:
+    "the claim with the name of the server is its data volume, and a backup there is lost with the data: name another claim, or a bucket",
+  fieldPath: ".destination",
+};
+
 /** A number of backups. */
 export function keptBackups(description: string) {
   return z.int().min(1).max(1000).meta({ description });
@@ -118,6 +126,7 @@ export const mlflowBackupSpec = z
         message:
           "existing files are not a backup of a schedule, whose retention would delete this object: remove schedule",
       },
+      notOnOwnVolume,
     ),
     ...requiredRemedy("write spec with serverRef and destination"),
   });

@@ -599,6 +599,11 @@ export const reasons = {
     meaning: "The volume of the server has no space for the artifacts of the backup.",
     remedy: "Enlarge the volume. The restore is repeated.",
   },
+  BackupDestinationIsServerVolume: {
+    meaning:
+      "`destination` names the data volume of an MlflowServer in the namespace, or a claim with its name, so no backup is written or restored: both would be lost together.",
+    remedy: "Name another claim or a bucket.",
+  },
   BackupDestinationReadOnly: {
     meaning: "The volume or bucket of a backup is not writable.",
     remedy: "Grant the permission to write, and create another `MlflowBackup`.",

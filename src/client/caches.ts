@@ -104,7 +104,7 @@ export class Caches {
     this.secrets = new References<Secret>({ fetch: this.#fetched("Secret"), changed: onServer });
     this.configMaps = new References<ConfigMap>({ fetch: this.#fetched("ConfigMap"), changed: onServer });
     this.workspaces = workspaceCache({
-      servers: (namespace) => this.#servers.of(namespace)?.indexed(namespaceEntry(namespace)) ?? [],
+      servers: this.serversIn,
       configMap: (key) => this.#objects.get("ConfigMap", key),
       onServer,
       onWorkspace,
@@ -120,6 +120,10 @@ export class Caches {
 
   /** All cached servers. */
   readonly servers = (): Iterable<MlflowServer> => [...this.#servers.all()].flatMap((each) => [...each.all()]);
+
+  /** The cached servers in a namespace. */
+  readonly serversIn = (namespace: string): MlflowServer[] =>
+    this.#servers.of(namespace)?.indexed(namespaceEntry(namespace)) ?? [];
 
   /** The Deployment with this name, if it has the label of the operator. */
   readonly deployment = (key: Key) => this.#objects.deployment(key);
@@ -289,8 +293,7 @@ export class Caches {
 
   /** The servers that wait to be restored from a backup. */
   #restoredFrom({ namespace, name }: Key): Key[] {
-    const servers = this.#servers.of(namespace)?.indexed(namespaceEntry(namespace)) ?? [];
-    return servers
+    return this.serversIn(namespace)
       .filter(({ spec, status }) => spec?.restore?.backupRef?.name === name && status?.restore === undefined)
       .map(({ metadata }) => ({ namespace, name: metadata.name }));
   }

@@ -144,6 +144,7 @@ export class ClusterConnection {
       ...this.#shared(),
       server: caches.server,
       servers: caches.servers,
+      serversIn: caches.serversIn,
       deployment: caches.deployment,
       owned: caches.owned,
       backups: caches.backups,

@@ -52,6 +52,9 @@ export interface Cluster {
   /** All servers as last seen. */
   servers(): Iterable<MlflowServer>;
 
+  /** The servers in a namespace as last seen. */
+  serversIn(namespace: string): readonly MlflowServer[];
+
   /** The Deployment with this name as last seen, or undefined if there is none with the operator's label. */
   deployment(key: Key): Deployment | undefined;
 

@@ -11,8 +11,7 @@ import type { Credentials, Inputs, Installation, References } from "../model/inp
 import { dataKeys, objectNames } from "../model/names.ts";
 import { rotationsIn } from "../model/rotation.ts";
 import { workspacesOf } from "../model/workspaces.ts";
-import { backupReferences } from "../resources/backup-destination.ts";
-import { missingReferences } from "./backup/missing-references.ts";
+import { backupPrerequisites } from "./backup/backup-prerequisites.ts";
 import type { Cluster } from "./cluster.ts";
 import { exposureOf } from "./exposure.ts";
 import { randomPassword } from "./generated-keys.ts";
@@ -98,12 +97,7 @@ async function readRestore(cluster: Cluster, server: MlflowServer): Promise<Pick
   if (name === undefined || server.status?.restore !== undefined) return {};
   const backup = cluster.backup({ namespace, name });
   if (backup?.status?.phase !== "Completed") return { restore: { backup, missing: [] } };
-  const missing = await missingReferences(
-    cluster,
-    backup,
-    backupReferences(backup),
-    `MlflowBackup/${name} is not restored`,
-  );
+  const missing = await backupPrerequisites(cluster, backup, `MlflowBackup/${name} is not restored`);
   return { restore: { backup, missing } };
 }
 

@@ -7,8 +7,7 @@ import type { Deployment, Owned } from "../kube/manifests.ts";
 import { annotation, label, manager } from "../kube/names.ts";
 import { objectText } from "../kube/object.ts";
 import { upgradeBackupName } from "../model/names.ts";
-import { backupReferences } from "../resources/backup-destination.ts";
-import { missingReferences } from "./backup/missing-references.ts";
+import { backupPrerequisites } from "./backup/backup-prerequisites.ts";
 import { type Cause, combined } from "./cause.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ObservedState } from "./observed-state.ts";
@@ -27,7 +26,7 @@ export interface UpgradeBackupInputs {
 
 /** Reads the inputs from the cluster. */
 export async function upgradeBackupInputs(
-  cluster: Pick<Cluster, "backups" | "backupSchedules" | "secret" | "configMap">,
+  cluster: Pick<Cluster, "backups" | "backupSchedules" | "secret" | "configMap" | "serversIn" | "owned">,
   server: MlflowServer,
   owned: readonly Owned[],
 ): Promise<UpgradeBackupInputs | undefined> {
@@ -39,8 +38,7 @@ export async function upgradeBackupInputs(
   const { scheduleRef } = spec.upgrade.backup;
   const key = { namespace, name };
   const schedule = cluster.backupSchedules(key).find(({ metadata }) => metadata.name === scheduleRef.name);
-  const references = schedule === undefined ? [] : backupReferences(schedule);
-  const missing = schedule === undefined ? [] : await missingReferences(cluster, schedule, references);
+  const missing = schedule === undefined ? [] : await backupPrerequisites(cluster, schedule);
   return { schedule, backups: cluster.backups(key), missing };
 }
 

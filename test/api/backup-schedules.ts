@@ -73,6 +73,12 @@ export const wrongSchedules: readonly Wrong[] = [
   of("a deadline without unit", { "spec.startingDeadline": "4" }, "spec.startingDeadline", "must be a time such as 4h"),
   of("no number of kept backups", { "spec.retention": {} }, "spec.retention.keep", "such as keep: 7"),
   of("no backup that is kept", { "spec.retention.keep": 0 }, "spec.retention.keep", "greater than or equal to 1"),
+  of(
+    "the data volume of its server as the claim",
+    { "spec.destination.persistentVolumeClaim.claimName": "tracking" },
+    "spec.destination",
+    "the claim with the name of the server is its data volume",
+  ),
   of("a long name", { "metadata.name": "n".repeat(49) }, "metadata.name", "the name has at most 48 characters"),
   of("a name with a dot", { "metadata.name": "nightly.ml" }, "metadata.name", "only a-z, 0-9 and -"),
 ];

@@ -72,6 +72,12 @@ export const wrongBackups: readonly Wrong[] = [
     "spec",
     "remove schedule",
   ),
+  ofVolume(
+    "the data volume of its server as the claim",
+    { [`${claim}.claimName`]: "tracking" },
+    "spec.destination",
+    "the claim with the name of the server is its data volume",
+  ),
   ofVolume("no claim", { [`${claim}.claimName`]: undefined }, `${claim}.claimName`, "write the name of a Persistent"),
   ofVolume("an absolute path", { [`${claim}.path`]: "/mlflow" }, `${claim}.path`, "path is a relative path such as"),
   ofVolume("a path upwards", { [`${claim}.path`]: "a/../../b" }, `${claim}.path`, "path is a relative path such as"),

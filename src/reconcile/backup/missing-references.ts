@@ -8,7 +8,7 @@ export async function missingReferences(
   cluster: Pick<Cluster, "secret" | "configMap">,
   { metadata: { namespace } }: { readonly metadata: NamespacedMeta },
   references: readonly Reference[],
-  effect = "no backup is written",
+  effect: string,
 ): Promise<Cause[]> {
   const causes: Cause[] = [];
   for (const { kind, name, keys, path } of references) {

@@ -4,7 +4,6 @@ import type { MlflowServer } from "../../api/server.ts";
 import type { Job, Owned } from "../../kube/manifests.ts";
 import { isControlledBy, type Key, objectText } from "../../kube/object.ts";
 import type { Installation } from "../../model/inputs.ts";
-import { backupReferences } from "../../resources/backup-destination.ts";
 import { backupJob, backupJobName, isExisting } from "../../resources/backup-job.ts";
 import { type Cause, combined } from "../cause.ts";
 import type { Cluster } from "../cluster.ts";
@@ -16,14 +15,14 @@ import { otherOperator } from "../other-operator.ts";
 import { failedChecks } from "../preflight-checks.ts";
 import { deploymentOf, versionIn } from "../server-workload.ts";
 import { hiddenSeconds, specProblem } from "../spec-problem.ts";
+import { backupPrerequisites } from "./backup-prerequisites.ts";
 import { type BackupState, backupStatus, isFinished } from "./backup-state.ts";
-import { missingReferences } from "./missing-references.ts";
 import { deletedJob, stateOfJob } from "./observe-job.ts";
 
 /** The number of status writes of one pass: other servers wait for its worker. */
 const mostReports = 50;
 
-/** Seconds until the next attempt: a conflicting Job is not watched, because it does not have the operator's label. */
+/** Seconds until the next attempt: a conflicting Job, which does not have the operator's label, and other servers are not watched. */
 const conflictSeconds = 30;
 
 /** An MlflowBackup and what its reconciliation depends on. */
@@ -153,9 +152,11 @@ async function stateOf(backup: MlflowBackup, view: View, isAnotherRunning: boole
   if (server.omitted !== undefined) return serverNotReady(server, undefined);
   if ((await specProblem(cluster, "MlflowServer", server)) !== undefined) return serverNotReady(server, undefined);
   const observed = await view.observed(server);
-  const missing = await missingReferences(cluster, backup, backupReferences(backup));
+  const missing = await backupPrerequisites(cluster, backup);
   const [first, ...others] = missing;
-  if (first !== undefined) return { phase: "Pending", isStalled: true, cause: combined([first, ...others]) };
+  // The servers of the namespace are not watched for this backup.
+  const again = first?.reason === "BackupDestinationIsServerVolume" ? { againInSeconds: conflictSeconds } : {};
+  if (first !== undefined) return { phase: "Pending", isStalled: true, cause: combined([first, ...others]), ...again };
   const [failed] = failedChecks(observed);
   if (failed !== undefined) return serverNotReady(server, failed);
   const migrates = observed.model.migrationMode !== undefined && server.status?.migration?.phase !== "Complete";

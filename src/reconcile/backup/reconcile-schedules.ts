@@ -12,6 +12,7 @@ import { applyRejection } from "../failure-cause.ts";
 import { scheduleEvents } from "../lifecycle-events.ts";
 import { otherOperator } from "../other-operator.ts";
 import { hiddenSeconds, specProblem } from "../spec-problem.ts";
+import { serverVolume } from "./backup-prerequisites.ts";
 import { backupsOf, dueTime, expiredBackups, lastScheduled, scheduledName } from "./schedule-plan.ts";
 import { scheduleStatus } from "./schedule-status.ts";
 
@@ -60,16 +61,10 @@ async function reconcileSchedule(
   const server = cluster.server(key);
   const times = timesOf(spec);
   const backups = () => backupsOf(schedule, cluster.backups(key));
-  let problem: Cause | undefined = schema?.cause;
+  let problem = schema?.cause ?? scheduleProblem(cluster, schedule, key);
   let created: Date | undefined;
   let failure: unknown;
-  if (problem === undefined && "problem" in times) {
-    const { field, text } = times.problem;
-    problem = { reason: "InvalidSchedule", message: `spec.${field} ${text}. Until then no backups are created.` };
-  } else if (problem === undefined && (server === undefined || server.metadata.deletionTimestamp !== undefined)) {
-    const message = `spec.serverRef names MlflowServer/${key.name}, which does not exist in namespace ${key.namespace}, so no backups are created. Create it, or create a schedule with another name in serverRef.`;
-    problem = { reason: "ServerNotFound", message };
-  } else if (problem === undefined && server !== undefined && !("problem" in times)) {
+  if (problem === undefined && server !== undefined && !("problem" in times)) {
     try {
       const due = dueTime(schedule, { times, backups: backups(), server, now });
       if (due !== undefined) await cluster.createBackup(scheduledBackup(schedule, due));
@@ -93,6 +88,25 @@ async function reconcileSchedule(
   const seconds = next === undefined ? [] : [Math.max(0.1, (next.getTime() - now.getTime()) / 1000)];
   const all = [...seconds, ...(againInSeconds === undefined ? [] : [againInSeconds])];
   return { wait: all.length === 0 ? undefined : Math.min(longestSeconds, ...all), failure };
+}
+
+/** Why no backups can be created, apart from a field that the API server would reject. */
+function scheduleProblem(
+  cluster: Pick<Cluster, "server" | "serversIn" | "owned">,
+  schedule: MlflowBackupSchedule,
+  key: Key,
+): Cause | undefined {
+  const times = timesOf(schedule.spec);
+  if ("problem" in times) {
+    const { field, text } = times.problem;
+    return { reason: "InvalidSchedule", message: `spec.${field} ${text}. Until then no backups are created.` };
+  }
+  const server = cluster.server(key);
+  if (server === undefined || server.metadata.deletionTimestamp !== undefined) {
+    const message = `spec.serverRef names MlflowServer/${key.name}, which does not exist in namespace ${key.namespace}, so no backups are created. Create it, or create a schedule with another name in serverRef.`;
+    return { reason: "ServerNotFound", message };
+  }
+  return serverVolume(cluster, schedule, "no backups are created");
 }
 
 function scheduledBackup(schedule: MlflowBackupSchedule, time: Date): NewBackup {

@@ -15,6 +15,8 @@ import { secret, server } from "../../support/servers.ts";
 const onVolume = { persistentVolumeClaim: { claimName: "backups" } };
 const inBucket = { s3: { bucket: "backups", credentialsSecretRef: { name: "backup-s3" } } };
 
+const onClaim = (claimName: string) => ({ persistentVolumeClaim: { claimName } });
+
 /** Pods of backups behave like this, and all others are healthy. */
 const backups = (outcome: PodOutcome) => (pod: Pod) =>
   pod.metadata.labels?.[label.component] === "backup" ? outcome : healthy(pod);
@@ -127,6 +129,31 @@ describe("backups", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.objects.patch("Secret", "backup-s3", { stringData: { AWS_SECRET_ACCESS_KEY: "not-shown" } });
     await reached(stage, "early", "Completed", "BackupCompleted");
     assert.doesNotMatch(JSON.stringify(await stage.objects.list("Job")), /not-shown/);
+  });
+
+  test("are not written to the data volume of a server, and start when the server is gone", async (context) => {
+    const stage = await fixture(context);
+    await stage.apply(server());
+    const volume = { persistentVolume: { existingClaim: "data" } };
+    await stage.apply(server("other", { "spec.artifactStore": volume }));
+    await stage.ready();
+    await stage.ready("other");
+    stage.kubelet.decide(backups(succeeds));
+    const own = { spec: { serverRef: { name: "mlflow" }, destination: onClaim("mlflow") }, metadata: { name: "own" } };
+    await assert.rejects(stage.objects.create("MlflowBackup", own), /is its data volume.*name another claim/s);
+    await request(stage, "onto-other", onClaim("data"));
+    const held = await reached(stage, "onto-other", "Pending", "BackupDestinationIsServerVolume");
+    assert.match(messageOf(held), /PersistentVolumeClaim\/data, which is the data volume of MlflowServer\/other/);
+    assert.ok(isStalled(held));
+    const schedule = { serverRef: { name: "mlflow" }, schedule: "* * * * *", destination: onClaim("data") };
+    await stage.objects.create("MlflowBackupSchedule", { metadata: { name: "often" }, spec: schedule });
+    await eventually(async () => {
+      const { status } = await stage.objects.the("MlflowBackupSchedule", "often");
+      assert.equal(status?.conditions?.find(({ type }) => type === "Ready")?.reason, "BackupDestinationIsServerVolume");
+    });
+    assert.deepEqual(await backupJobs(stage), []);
+    await stage.objects.remove("MlflowServer", "other");
+    await reached(stage, "onto-other", "Completed", "BackupCompleted");
   });
 
   test("cannot be changed", async (context) => {
