@@ -17,12 +17,12 @@ Environment: for the databases, that of migrate.py, and
   BACKUP_KEK_PASSPHRASE, BACKUP_WEBHOOK_KEY
                             the encryption keys of the server, of which the manifest has fingerprints only
   BACKUP_MLFLOW_VERSION     the version of MLflow whose pods use the databases; default: that of the image
-  BACKUP_SCHEDULE, BACKUP_KEEP
-                            the schedule of the backup, and how many of its backups are kept (backup_retention.py)
+  BACKUP_SCHEDULE, BACKUP_KEEP, BACKUP_OLDER_THAN_SECONDS
+                            the schedule of the backup, and which of its backups are kept (backup_retention.py)
   TERMINATION_LOG           where the result is reported; default /dev/termination-log
 
 Exit code 0: the backup is complete, and one line of JSON, {"location", "size", "mlflowVersion", "schemaRevision"}, is in the termination log;
-with BACKUP_KEEP also "retention", the result for older backups.
+with one of the last two also "retention", the result for older backups.
 Exit code 1: {"reason", "message"}. Reasons: those of migrate.py for databases, BackupToolMissing, BackupToolOutdated, BackupFailed, ArtifactsUnreadable, and
 BackupDestination… followed by ReadOnly, Full, NotFound, AuthenticationFailed, Unreachable, TLSVerificationFailed, Rejected.
 

@@ -6,7 +6,9 @@ with content, and nothing that a symbolic link leads to.
 
 manifest.json is first renamed to removed.json: from then on the folder is not a backup, and the next run continues if this one is interrupted.
 
-Environment: BACKUP_SCHEDULE, the name of the MlflowBackupSchedule, BACKUP_KEEP, the number of complete backups that are kept, and that of backup.py.
+Environment: BACKUP_SCHEDULE, the name of the MlflowBackupSchedule, BACKUP_KEEP, the number of complete backups that are kept, BACKUP_OLDER_THAN_SECONDS, the
+age up to which they are kept, and that of backup.py. With both, a backup is deleted only if neither keeps it. The age of a backup is the time between
+its creation and that of the new one, by the API server's clock, as in the names of folders: the clocks of nodes do not matter.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -171,9 +174,10 @@ class Schedule:
 
     name: str
     server_uid: str
-    keep: int
     #: The folder of the new backup.
     folder: str
+    keep: int | None = None
+    older_than: timedelta | None = None
 
     def files_of(self, folder: str, manifest: bytes | None) -> list[tuple[str, int]] | None:
         """Returns the files of a backup of this schedule, with their sizes; None if it is something else."""
@@ -192,11 +196,31 @@ class Schedule:
 
     def has(self, folder: str) -> bool:
         """Whether a name is that of a backup of the schedule: with the time of the schedule, that of its creation and a hash."""
-        return re.fullmatch(re.escape(self.name) + r"-\d{14}-\d{8}T\d{6}Z-[0-9a-f]{10}", folder) is not None
+        return self._created(folder) is not None
+
+    def _created(self, folder: str) -> datetime | None:
+        """The time of the creation of a backup of the schedule, in the name of its folder."""
+        found = re.fullmatch(re.escape(self.name) + r"-\d{14}-(\d{8}T\d{6}Z)-[0-9a-f]{10}", folder)
+        with contextlib.suppress(ValueError):
+            return None if found is None else datetime.strptime(found[1], "%Y%m%dT%H%M%S%z")
+        return None
+
+    def kept(self, complete: list[str]) -> set[str]:
+        """Returns the folders of complete backups that are kept, of those of the older ones."""
+        kept = {self.folder}
+        if self.keep is not None:
+            kept.update(sorted([*complete, self.folder])[-self.keep :])
+        if self.older_than is not None:
+            new = self._created(self.folder)
+            for folder in complete:
+                created = self._created(folder)
+                if new is None or created is None or new - created <= self.older_than:
+                    kept.add(folder)
+        return kept
 
 
 def delete_older(folders: Folders, schedule: Schedule) -> int:
-    """Deletes the files of all but the newest backups, never those of the new one. Returns the number of deleted backups."""
+    """Deletes the files of the backups that are not kept, never those of the new one. Returns the number of deleted backups."""
     own = schedule.files_of(schedule.folder, folders.read(schedule.folder, MANIFEST))
     if own is None or any(folders.size(schedule.folder, name) != size for name, size in own):
         raise Failure(
@@ -216,7 +240,7 @@ def delete_older(folders: Folders, schedule: Schedule) -> int:
         if files is not None:
             remove(folders, folder, files)
             deleted += 1
-    kept = sorted([*complete, schedule.folder])[-schedule.keep :]
+    kept = schedule.kept(list(complete))
     for folder, (manifest, files) in complete.items():
         if folder in kept:
             continue
@@ -236,14 +260,15 @@ def remove(folders: Folders, folder: str, files: list[tuple[str, int]]) -> None:
 
 def retention(folders_of: Any) -> dict[str, Any] | None:
     """Returns the result of the deletion: {"deleted"}, or {"reason", "message"}; None if the backup deletes none."""
-    keep = os.environ.get("BACKUP_KEEP", "")
-    if not keep:
+    keep, seconds = os.environ.get("BACKUP_KEEP", ""), os.environ.get("BACKUP_OLDER_THAN_SECONDS", "")
+    if not keep and not seconds:
         return None
     schedule = Schedule(
         os.environ["BACKUP_SCHEDULE"],
         os.environ["BACKUP_SERVER_UID"],
-        max(1, int(keep)),
         PurePosixPath(os.environ["BACKUP_DIRECTORY"]).name,
+        max(1, int(keep)) if keep else None,
+        timedelta(seconds=max(1, int(seconds))) if seconds else None,
     )
     try:
         return {"deleted": delete_older(folders_of(), schedule)}

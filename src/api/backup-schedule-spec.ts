@@ -33,14 +33,15 @@ export const mlflowBackupScheduleSpec = z
       })
       .optional(),
     retention: z
-      .strictObject({
-        keep: keptBackups("Number of complete backups that are kept. Example: 7.").meta({
-          ...requiredRemedy("write the number of backups that are kept, such as keep: 7"),
-        }),
-      })
+      .strictObject(keptBackups)
       .meta({
         description:
-          "Which backups of this schedule are deleted, with their files, after a new one is complete. Default: none. Example: {keep: 7}.",
+          "Which backups of this schedule are deleted, with their files, after a new one is complete, which is never deleted. With keep and olderThan, those that neither keeps. Default: none. Example: {keep: 7, olderThan: 720h}.",
+        ...rules({
+          rule: "has(self.keep) || has(self.olderThan)",
+          message:
+            "retention without a number or an age keeps all backups: write keep: 7, olderThan: 720h or both, or remove retention",
+        }),
       })
       .optional(),
     destination: backupDestination,

@@ -33,6 +33,13 @@ const mlflowBackupScheduleStatus = z
       .max(2147483647)
       .meta({ description: "Number of failed backups since the last complete one.", format: "int32" })
       .exactOptional(),
+    completeBackups: z
+      .int()
+      .min(0)
+      .max(2147483647)
+      .meta({ description: "Number of complete MlflowBackups of the schedule.", format: "int32" })
+      .exactOptional(),
+    oldestBackupTime: time("Time at which the oldest of them was completed.").exactOptional(),
     nextScheduledTime: time("Next time of the schedule. Absent while it is suspended or invalid.").exactOptional(),
   })
   .meta({ description: "Observed state. Set by the operator." });

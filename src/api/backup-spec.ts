@@ -85,10 +85,26 @@ export const notOnOwnVolume: Rule = {
   fieldPath: ".destination",
 };
 
-/** A number of backups. */
-export function keptBackups(description: string) {
-  return z.int().min(1).max(1000).meta({ description });
-}
+/** Which backups of a schedule are kept. With both, a backup is deleted only if neither keeps it. */
+export const keptBackups = {
+  keep: z
+    .int()
+    .min(1)
+    .max(1000)
+    .meta({
+      description: "Number of complete backups of the schedule that are kept, however old they are. Example: 7.",
+    })
+    .optional(),
+  olderThan: z
+    .string()
+    .max(8)
+    .meta({
+      description:
+        "Age up to which complete backups of the schedule are kept, however many: the time from their creation to that of the new one. Example: 720h.",
+      ...rules({ rule: "self.matches('^[1-9][0-9]*[hms]$')", message: "must be a time such as 720h or 90m" }),
+    })
+    .optional(),
+};
 
 /** What a user writes under `spec` of an MlflowBackup. */
 export const mlflowBackupSpec = z
@@ -103,13 +119,11 @@ export const mlflowBackupSpec = z
           "an MlflowBackupSchedule",
           "write the name of the MlflowBackupSchedule",
         ),
-        keep: keptBackups(
-          "Number of complete backups of the schedule that are kept; the files of older ones are deleted when this one is complete. Default: all. Example: 7.",
-        ).optional(),
+        ...keptBackups,
       })
       .meta({
         description:
-          "The schedule that this backup belongs to. The operator sets it. Example: {name: nightly, keep: 7}.",
+          "The schedule that this backup belongs to. The operator sets it. With keep or olderThan, the files of other backups are deleted when this one is complete. Example: {name: nightly, keep: 7}.",
       })
       .optional(),
     existing: existing.optional(),

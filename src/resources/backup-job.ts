@@ -1,5 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import type { MlflowBackup } from "../api/backup.ts";
+import { secondsOf } from "../api/quantity.ts";
 import { apiVersion } from "../api/server.ts";
 import type { Mounted } from "../features/common/mounted-volume.ts";
 import type { ServerModel } from "../features/server-model.ts";
@@ -124,6 +125,9 @@ function writing(model: ServerModel, backup: MlflowBackup, servedVersion: string
     literal("BACKUP_MLFLOW_VERSION", servedVersion),
     ...(schedule === undefined ? [] : [literal("BACKUP_SCHEDULE", schedule.name)]),
     ...(schedule?.keep === undefined ? [] : [literal("BACKUP_KEEP", String(schedule.keep))]),
+    ...(schedule?.olderThan === undefined
+      ? []
+      : [literal("BACKUP_OLDER_THAN_SECONDS", String(secondsOf(schedule.olderThan)))]),
     ...destination.env,
     ...contentVariables(model),
     ...databaseVariables(model),

@@ -12,7 +12,7 @@ const every: Document = {
     timeZone: "Europe/Berlin",
     suspend: true,
     startingDeadline: "4h",
-    retention: { keep: 7 },
+    retention: { keep: 7, olderThan: "720h" },
     destination: { persistentVolumeClaim: { claimName: "mlflow-backups", path: "production/mlflow" } },
   },
 };
@@ -71,7 +71,14 @@ export const wrongSchedules: readonly Wrong[] = [
   of("a time zone of the node", { "spec.timeZone": "Local" }, "spec.timeZone", "must be a time zone of the IANA"),
   of("an offset as time zone", { "spec.timeZone": "+01:00" }, "spec.timeZone", "such as Europe/Berlin"),
   of("a deadline without unit", { "spec.startingDeadline": "4" }, "spec.startingDeadline", "must be a time such as 4h"),
-  of("no number of kept backups", { "spec.retention": {} }, "spec.retention.keep", "such as keep: 7"),
+  of(
+    "neither a number nor an age",
+    { "spec.retention": {} },
+    "spec.retention",
+    "write keep: 7, olderThan: 720h or both",
+  ),
+  of("an age without unit", { "spec.retention.olderThan": "30" }, "spec.retention.olderThan", "must be a time such as"),
+  of("an age of zero", { "spec.retention.olderThan": "0h" }, "spec.retention.olderThan", "must be a time such as 720h"),
   of("no backup that is kept", { "spec.retention.keep": 0 }, "spec.retention.keep", "greater than or equal to 1"),
   of(
     "the data volume of its server as the claim",

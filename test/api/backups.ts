@@ -9,7 +9,7 @@ export const onVolume: Document = {
   spec: {
     serverRef: { name: "tracking" },
     destination: { persistentVolumeClaim: { claimName: "mlflow-backups", path: "production/mlflow" } },
-    schedule: { name: "nightly", keep: 7 },
+    schedule: { name: "nightly", keep: 7, olderThan: "720h" },
   },
 };
 
@@ -77,6 +77,12 @@ export const wrongBackups: readonly Wrong[] = [
     { [`${claim}.claimName`]: "tracking" },
     "spec.destination",
     "the claim with the name of the server is its data volume",
+  ),
+  ofVolume(
+    "an age of the kept backups without unit",
+    { "spec.schedule.olderThan": "30" },
+    "spec.schedule.olderThan",
+    "must be a time such as 720h",
   ),
   ofVolume("no claim", { [`${claim}.claimName`]: undefined }, `${claim}.claimName`, "write the name of a Persistent"),
   ofVolume("an absolute path", { [`${claim}.path`]: "/mlflow" }, `${claim}.path`, "path is a relative path such as"),

@@ -39,7 +39,7 @@ const deletedOne: RetentionResult = { deleted: 1 };
 /** A backup of day `day` of January, complete by default. */
 function backup(
   day: number,
-  { phase = "Completed", keep, retention, ...more }: Partial<BackupOptions> = {},
+  { phase = "Completed", keep, olderThan, retention, ...more }: Partial<BackupOptions> = {},
 ): MlflowBackup {
   const date = `2026-01-${String(day).padStart(2, "0")}`;
   const retained: Condition[] =
@@ -51,11 +51,19 @@ function backup(
   return {
     apiVersion: "mlflow-operator.dev/v1alpha1",
     kind: "MlflowBackup",
-    metadata: { name: `nightly-${date.replaceAll("-", "")}020000`, namespace: "ml" },
+    metadata: {
+      name: `nightly-${date.replaceAll("-", "")}020000`,
+      namespace: "ml",
+      creationTimestamp: `${date}T02:00:0${day % 2}Z`,
+    },
     spec: {
       serverRef: { name: "demo" },
       destination: more.destination ?? destination,
-      schedule: { name: more.of ?? "nightly", ...(keep !== undefined && { keep }) },
+      schedule: {
+        name: more.of ?? "nightly",
+        ...(keep !== undefined && { keep }),
+        ...(olderThan !== undefined && { olderThan }),
+      },
     },
     status: {
       phase,
@@ -69,6 +77,7 @@ function backup(
 interface BackupOptions extends Pick<MlflowBackup["spec"], "destination"> {
   readonly phase: NonNullable<MlflowBackupStatus["phase"]>;
   readonly keep: number;
+  readonly olderThan: string;
   readonly retention: RetentionResult;
   readonly uid: string;
   readonly of: string;
@@ -136,6 +145,23 @@ describe("the MlflowBackups that retention deletes", () => {
     assert.deepEqual(names([newest]), []);
   });
 
+  test("are older than the age, never the newest one, and with a number those that neither keeps", () => {
+    const retaining = (day: number, options: Partial<BackupOptions>) =>
+      backup(day, { ...options, retention: deletedOne });
+    const others = [backup(19), backup(18), backup(17, { phase: "Failed" }), backup(16), backup(15)];
+    assert.deepEqual(names([retaining(20, { olderThan: "48h" }), ...others]), ["15", "16", "17"]);
+    // Of an odd day: it was created a second later, so the other is not older than the age to the second.
+    assert.deepEqual(names([retaining(21, { olderThan: "48h" }), backup(19), backup(18)]), ["18"]);
+    assert.deepEqual(names([retaining(20, { olderThan: "1s" }), ...others]), ["15", "16", "17", "18", "19"]);
+    assert.deepEqual(names([retaining(20, { olderThan: "1s" })]), []);
+    assert.deepEqual(names([retaining(20, { olderThan: "999999h" }), ...others]), []);
+    assert.deepEqual(names([retaining(20, { keep: 2, olderThan: "72h" }), ...others]), ["15", "16"]);
+    assert.deepEqual(names([retaining(20, { keep: 4, olderThan: "24h" }), ...others]), ["15"]);
+    const untimed = backup(3);
+    delete untimed.metadata.creationTimestamp;
+    assert.deepEqual(names([retaining(20, { olderThan: "1s" }), untimed]), [], "an unknown age is not old");
+  });
+
   test("are none while the newest failed, or has not deleted files", () => {
     const older = [backup(18), backup(17), backup(16)];
     assert.deepEqual(names([backup(20, { phase: "Failed", keep: 2 }), newest, ...older].slice(0, 1)), []);
@@ -179,7 +205,9 @@ describe("the status of a schedule", () => {
       [first.lastBackup, first.lastSuccessfulBackup, first.lastSuccessfulTime, first.failedBackups],
       ["nightly-20260130020000", "nightly-20260129020000", "2026-01-29T02:05:00Z", 1],
     );
+    assert.deepEqual([first.completeBackups, first.oldestBackupTime], [2, "2026-01-28T02:05:00Z"]);
     const later = status([], schedule({}, first));
+    assert.deepEqual([later.completeBackups, later.oldestBackupTime], [0, undefined]);
     assert.deepEqual([later.lastSuccessfulTime, later.failedBackups], ["2026-01-29T02:05:00Z", 0]);
     assert.equal(status([backup(28)], schedule({}, first)).lastSuccessfulTime, "2026-01-29T02:05:00Z");
   });

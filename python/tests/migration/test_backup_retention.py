@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import unittest
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -44,12 +45,13 @@ class Volume(unittest.TestCase):
         (folder / "manifest.json").write_bytes(manifest(folder.name, files, more))
         return folder
 
-    def delete(self, newest: int = 20, keep: int = 2) -> dict[str, Any]:
+    def delete(self, newest: int = 20, keep: int | None = 2, older_than: timedelta | None = None) -> dict[str, Any]:
         directory = f"production/ml/tracking/{name_of(newest)}"
         env = {
             "BACKUP_SCHEDULE": "nightly",
             "BACKUP_SERVER_UID": UID,
-            "BACKUP_KEEP": str(keep),
+            "BACKUP_KEEP": "" if keep is None else str(keep),
+            "BACKUP_OLDER_THAN_SECONDS": "" if older_than is None else str(int(older_than.total_seconds())),
             "BACKUP_DIRECTORY": directory,
         }
         with mock.patch.dict(os.environ, env):
@@ -66,6 +68,35 @@ class Volume(unittest.TestCase):
         self.assertEqual(self.delete(), {"deleted": 3})
         self.assertEqual(self.left(), [name_of(19), name_of(20)])
         self.assertEqual(self.delete(), {"deleted": 0})
+
+    def test_deletes_those_that_are_older_than_the_age_and_never_the_new_one(self) -> None:
+        for day in (16, 17, 18, 19, 20):
+            self.write(day)
+        # To the second: the backup of day 18 is not older than two days.
+        self.assertEqual(self.delete(keep=None, older_than=timedelta(days=2)), {"deleted": 2})
+        self.assertEqual(self.left(), [name_of(18), name_of(19), name_of(20)])
+        self.assertEqual(self.delete(keep=None, older_than=timedelta(days=2, seconds=-1)), {"deleted": 1})
+        self.assertEqual(self.delete(keep=None, older_than=timedelta(seconds=1)), {"deleted": 1})
+        self.assertEqual(self.left(), [name_of(20)])
+        self.assertEqual(self.delete(keep=None, older_than=timedelta(seconds=1)), {"deleted": 0})
+
+    def test_deletes_with_a_number_and_an_age_what_neither_keeps(self) -> None:
+        days = (14, 15, 16, 17, 18, 19, 20)
+        for day in days:
+            self.write(day)
+        self.assertEqual(self.delete(keep=2, older_than=timedelta(days=4)), {"deleted": 2})
+        self.assertEqual(self.left(), [name_of(day) for day in days[2:]])
+        self.assertEqual(self.delete(keep=4, older_than=timedelta(days=1)), {"deleted": 1})
+        self.assertEqual(self.left(), [name_of(day) for day in days[3:]])
+
+    def test_keeps_what_has_no_valid_time_and_what_is_newer_than_the_new_one(self) -> None:
+        self.write(20)
+        self.write(21)
+        invalid = self.parent / "nightly-20269999020000-20269999T020003Z-0123456789"
+        self.write(10).rename(invalid)
+        before = self.left()
+        self.assertEqual(self.delete(keep=None, older_than=timedelta(seconds=1)), {"deleted": 0})
+        self.assertEqual(self.left(), before)
 
     def test_never_deletes_the_new_one_although_others_have_later_names(self) -> None:
         for day in (20, 21, 22):
@@ -222,7 +253,7 @@ class Bucket(unittest.TestCase):
 
     def delete(self) -> int:
         folders = BucketFolders(self.client, "b", f"backups/ml/tracking/{name_of(20)}")
-        return delete_older(folders, Schedule("nightly", UID, 2, name_of(20)))
+        return delete_older(folders, Schedule("nightly", UID, name_of(20), 2))
 
     def expected(self) -> list[str]:
         kept = [

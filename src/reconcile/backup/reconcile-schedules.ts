@@ -123,7 +123,7 @@ function scheduledBackup(schedule: MlflowBackupSchedule, time: Date): NewBackup 
     spec: {
       serverRef: spec.serverRef,
       destination: spec.destination,
-      schedule: { name, ...(spec.retention && { keep: spec.retention.keep }) },
+      schedule: { name, ...spec.retention },
     },
   };
 }

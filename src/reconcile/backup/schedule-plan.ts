@@ -72,16 +72,16 @@ function startOf(schedule: MlflowBackupSchedule, server: MlflowServer): number {
 }
 
 /**
- * Returns the MlflowBackups to delete. A complete one only if the newest backup is complete and has deleted the files beyond its number:
- * then those of older backups of the same server at the same destination no longer exist.
+ * Returns the MlflowBackups to delete. A complete one only if the newest backup is complete and has deleted the files that its retention no
+ * longer keeps: then those of the others of the same server at the same destination no longer exist.
  */
 export function expiredBackups(backups: readonly MlflowBackup[]): MlflowBackup[] {
   const finished = backups.filter((each) => isFinished(each) && each.metadata.deletionTimestamp === undefined);
   const failed = finished.filter(({ status }) => status?.phase === "Failed");
   const expired = new Set(failed.slice(keptFailures));
   const [newest] = finished;
-  const keep = newest?.spec.schedule?.keep;
-  if (newest?.status?.phase !== "Completed" || keep === undefined) return [...expired];
+  const { keep, olderThan } = newest?.spec.schedule ?? {};
+  if (newest?.status?.phase !== "Completed" || (keep === undefined && olderThan === undefined)) return [...expired];
   if (retentionCondition(newest)?.status !== "True") return [...expired];
   const complete = finished.filter(
     ({ spec, status }) =>
@@ -89,9 +89,16 @@ export function expiredBackups(backups: readonly MlflowBackup[]): MlflowBackup[]
       status.serverUID === newest.status?.serverUID &&
       isDeepStrictEqual(spec.destination, newest.spec.destination),
   );
-  const oldestKept = complete[keep - 1];
-  if (oldestKept === undefined) return [...expired];
-  const isOlder = (backup: MlflowBackup) => timeOf(backup) < timeOf(oldestKept);
-  for (const backup of [...complete, ...failed].filter(isOlder)) expired.add(backup);
+  // As the program of the newest backup, which compares the same times in the names of folders.
+  const oldestCounted = keep === undefined ? newest : complete[keep - 1];
+  const isCounted = (backup: MlflowBackup) => oldestCounted === undefined || timeOf(backup) >= timeOf(oldestCounted);
+  const isYoung = (backup: MlflowBackup) =>
+    olderThan !== undefined && !(createdAt(newest) - createdAt(backup) > secondsOf(olderThan) * 1000);
+  for (const backup of [...complete, ...failed])
+    if (backup !== newest && !isCounted(backup) && !isYoung(backup)) expired.add(backup);
   return [...expired];
+}
+
+function createdAt({ metadata }: MlflowBackup): number {
+  return Date.parse(metadata.creationTimestamp ?? "");
 }

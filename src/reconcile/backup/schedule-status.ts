@@ -47,6 +47,7 @@ export function scheduleStatus(
     ...(lastBackup !== undefined && { lastBackup }),
     ...lastSuccess(state.backups, before),
     failedBackups: failuresIn(state.backups),
+    ...complete(state.backups),
     ...(next !== undefined && { nextScheduledTime: timestamp(next) }),
   };
   return { status, ...(left > 0 && { againInSeconds: left }) };
@@ -78,6 +79,12 @@ function causeOf(reason: Reason, backup: MlflowBackup, effect: string): Cause {
 
 function conditionIn({ status }: MlflowBackup, type: string) {
   return status?.conditions?.find((condition) => condition.type === type);
+}
+
+function complete(backups: readonly MlflowBackup[]): MlflowBackupScheduleStatus {
+  const found = backups.filter(({ status }) => status?.phase === "Completed");
+  const oldest = found.at(-1)?.status?.completedAt;
+  return { completeBackups: found.length, ...(oldest !== undefined && { oldestBackupTime: oldest }) };
 }
 
 /** Kept when the MlflowBackup is deleted. */

@@ -30,9 +30,13 @@ function create({ objects }: Fixture, name: string, spec: object = {}): Promise<
 }
 
 /** Creates the backup of a schedule for a time in the past, as the operator did at that time. */
-function backup({ objects }: Fixture, day: number, keep?: number): Promise<MlflowBackup> {
+function backup(
+  { objects }: Fixture,
+  day: number,
+  kept: { keep?: number; olderThan?: string } = {},
+): Promise<MlflowBackup> {
   const metadata = { name: `nightly-202601${String(day).padStart(2, "0")}020000` };
-  const schedule = { name: "nightly", ...(keep !== undefined && { keep }) };
+  const schedule = { name: "nightly", ...kept };
   return objects.create("MlflowBackup", { metadata, spec: { serverRef: { name: "mlflow" }, destination, schedule } });
 }
 
@@ -85,7 +89,7 @@ describe("backup schedules", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.stop();
     stage.kubelet.decide(backups(complete({ deleted: 0 })));
     const { schedule, suffix, passed } = nextMinute();
-    await create(stage, "first", { schedule, retention: { keep: 2 } });
+    await create(stage, "first", { schedule, retention: { keep: 2, olderThan: "720h" } });
     await create(stage, "second", { schedule });
     await create(stage, "suspended", { schedule, suspend: true });
     await create(stage, "late", { schedule, startingDeadline: "1s" });
@@ -111,7 +115,8 @@ describe("backup schedules", { skip: onK3s(), concurrency: 4 }, () => {
       .map(({ object }) => object.metadata.uid);
     assert.equal(new Set(created).size, 2);
     const { metadata, spec } = await stage.objects.the("MlflowBackup", `first-${suffix}`);
-    assert.deepEqual(spec, { serverRef: { name: "mlflow" }, destination, schedule: { name: "first", keep: 2 } });
+    const kept = { name: "first", keep: 2, olderThan: "720h" };
+    assert.deepEqual(spec, { serverRef: { name: "mlflow" }, destination, schedule: kept });
     assert.equal(metadata.labels?.[label.backupSchedule], "first");
     const { status } = await stage.objects.the("MlflowBackupSchedule", "first");
     assert.equal(status?.lastScheduledTime?.replaceAll(/[-:TZ]/g, ""), suffix);
@@ -137,7 +142,7 @@ describe("backup schedules", { skip: onK3s(), concurrency: 4 }, () => {
     }
     const rejected = { reason: "RetentionFailed", message: "Deleting older backups: the bucket denies it." };
     stage.kubelet.decide(backups(complete(rejected)));
-    await backup(stage, 4, 2);
+    await backup(stage, 4, { keep: 2 });
     const failed = await has(stage, "nightly", "False", "RetentionFailed");
     assert.match(
       failed.status?.conditions?.[0]?.message ?? "",
@@ -151,12 +156,12 @@ describe("backup schedules", { skip: onK3s(), concurrency: 4 }, () => {
         message: JSON.stringify({ reason: "DatabaseFull", message: "No space." }),
       }),
     );
-    await backup(stage, 5, 2);
+    await backup(stage, 5, { keep: 2 });
     const { status } = await has(stage, "nightly", "False", "LastBackupFailed");
     assert.deepEqual([status?.failedBackups, status?.lastSuccessfulBackup], [1, "nightly-20260104020000"]);
     assert.equal((await names(stage)).length, 5);
     stage.kubelet.decide(backups(complete({ deleted: 3 })));
-    await backup(stage, 6, 2);
+    await backup(stage, 6, { keep: 2 });
     await has(stage, "nightly", "True", "Scheduled");
     await eventually(async () =>
       assert.deepEqual(await names(stage), [
@@ -175,6 +180,36 @@ describe("backup schedules", { skip: onK3s(), concurrency: 4 }, () => {
     await eventually(() => assert.ok(stage.operator().log.some(({ message }) => message === "all watches are synced")));
     await stage.quiet();
     assert.deepEqual(await stage.writes(since), []);
+  });
+
+  test("delete MlflowBackups that are older than the age, with a number only those beyond it, never the newest", async (context) => {
+    const stage = await fixture(context);
+    await stage.apply(server());
+    await stage.ready();
+    stage.kubelet.decide(backups(complete({ deleted: 0 })));
+    await create(stage, "nightly", { retention: { olderThan: "1s" } });
+    const name = (day: number) => `nightly-2026010${day}020000`;
+    for (const day of [1, 2, 3]) {
+      await backup(stage, day);
+      await completed(stage, name(day));
+    }
+    // Times of objects are seconds.
+    await sleep(2100);
+    await backup(stage, 4, { olderThan: "1s", keep: 3 });
+    await completed(stage, name(4));
+    await eventually(async () => assert.deepEqual(await names(stage), [2, 3, 4].map(name)));
+    await eventually(async () => {
+      const { status } = await stage.objects.the("MlflowBackupSchedule", "nightly");
+      assert.equal(status?.completeBackups, 3);
+    });
+    await sleep(2100);
+    await backup(stage, 5, { olderThan: "1s" });
+    await completed(stage, name(5));
+    await eventually(async () => assert.deepEqual(await names(stage), [name(5)]));
+    await backup(stage, 6, { olderThan: "1h" });
+    await completed(stage, name(6));
+    await stage.quiet();
+    assert.deepEqual(await names(stage), [name(5), name(6)]);
   });
 
   test("report a missing server, a time that does not exist, and a backup that cannot run", async (context) => {
