@@ -7,6 +7,10 @@ no MLflow server, and it
 - keeps runs and models that a version of a registered model uses, and the experiments that contain them;
 - keeps, in databases that give the highest ID again (SQLite, MySQL), the experiment with the highest ID: permissions belong to IDs, so
   users of the old experiment would have access to a new one;
+- checks each run, model and experiment again immediately before its deletion, and locks its row until it is deleted (except in SQLite, which
+  locks whole databases): a run that is restored, deleted again or registered meanwhile stays, and a restoration waits and then fails instead of
+  showing a run without artifacts;
+- counts the age with the earlier of the clocks of the database and the pod;
 - covers all workspaces, those whose namespace no longer exists included;
 - continues after a failure, and reports it.
 Artifacts are deleted before their row, so an interrupted run is continued by the next one.
@@ -48,6 +52,12 @@ MOST_FAILURES = 5
 # Traces whose artifacts are read from the database together.
 PAGE = 500
 DEFAULT_WORKSPACE = "default"
+# The time of the database, in seconds since 1970.
+CLOCKS = {
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+    "mysql": "SELECT unix_timestamp()",
+    "mssql": "SELECT datediff_big(second, '1970-01-01', sysutcdatetime())",
+}
 
 
 @dataclass
@@ -83,7 +93,7 @@ class Collector:
                 pass
 
         self.store = AllWorkspaces(uri, root())
-        self.before = int(time.time() * 1000) - age_seconds * 1000
+        self.before = int((self.now() - age_seconds) * 1000)
         self.counts = Counts(dryRun=is_dry_run)
         self.failure: Failure | None = None
         self._failures = 0
@@ -117,6 +127,80 @@ class Collector:
         with self.store.ManagedSessionMaker() as session:
             yield session
 
+    def now(self) -> float:
+        """The earlier of the times of the database and of this pod: a clock that is ahead must not delete what is not old enough."""
+        clock = CLOCKS.get(self.store.db_type)
+        if clock is None:
+            return time.time()
+        from sqlalchemy import text
+
+        with self.session() as session:
+            return min(time.time(), float(session.execute(text(clock)).scalar_one()))
+
+    @contextlib.contextmanager
+    def claimed(self, kind: Any, identity: Any) -> Iterator[Session | None]:
+        """A transaction that holds the row, if it is deleted, old enough and not used; otherwise None. Committed if the body has no error."""
+        from sqlalchemy import inspect, text
+        from sqlalchemy.orm import Session
+
+        key = inspect(kind).primary_key[0]
+        # Not MLflow's session, which replaces the exceptions.
+        with Session(self.store.engine) as session:
+            if self.store.db_type == "sqlite":
+                session.execute(text("PRAGMA foreign_keys = ON"))
+                session.execute(text("PRAGMA busy_timeout = 20000"))
+            row = session.query(*rows_of(kind)).filter(key == identity).with_for_update().one_or_none()
+            is_old = row is not None and row[0] == "deleted" and row[1] is not None and row[1] <= self.before
+            yield session if is_old and not self.is_used(session, identity) else None
+            session.commit()
+
+    def is_used(self, session: Session, identity: Any) -> bool:
+        """Whether a version of a registered model uses a run or model now."""
+        from mlflow.store.model_registry.dbmodels.models import SqlModelVersion as Version
+        from sqlalchemy import or_
+
+        if not isinstance(identity, str):
+            return False
+        if identity in self.used:
+            return True
+        uses = or_(
+            Version.run_id == identity,
+            Version.source.contains(identity, autoescape=True),
+            Version.storage_location.contains(identity, autoescape=True),
+        )
+        found = session.query(Version.name).filter(Version.current_stage != "Deleted_Internal", uses).limit(1)
+        return found.first() is not None
+
+    def is_still_deleted(self, session: Session, kind: Any, identity: Any) -> bool:
+        """Whether it was not restored while its artifacts were deleted, which only SQLite does not prevent."""
+        from sqlalchemy import inspect
+
+        key = inspect(kind).primary_key[0]
+        return bool(session.query(rows_of(kind)[0]).filter(key == identity).scalar() == "deleted")
+
+    @contextlib.contextmanager
+    def using(self, session: Session) -> Iterator[None]:
+        """Lets MLflow's functions use a transaction that holds the row."""
+        maker = self.store.ManagedSessionMaker
+        self.store.ManagedSessionMaker = lambda **_: contextlib.nullcontext(session)
+        try:
+            yield
+        finally:
+            self.store.ManagedSessionMaker = maker
+
+    def remove(self, session: Session, kind: Any, identity: Any, delete: Callable[[Any], Any]) -> bool:
+        """Deletes a row by a function of MLflow. Its artifacts are gone."""
+        if self.store.db_type == "sqlite":
+            from sqlalchemy import text
+
+            session.execute(text("BEGIN IMMEDIATE"))
+        if not self.is_still_deleted(session, kind, identity):
+            log("something was restored while its artifacts were deleted: its row stays")
+            return False
+        with self.using(session):
+            delete(identity)
+        return True
+
     def ids_of_versions(self) -> set[str]:
         """The IDs of the runs and models that versions of registered models use."""
         from mlflow.store.model_registry.dbmodels.models import SqlModelVersion as Version
@@ -148,16 +232,13 @@ class Collector:
         from mlflow.store.tracking.dbmodels.models import SqlRun
 
         run_id, artifacts, workspace = run
-        if run_id in self.used:
-            return False
-        with self.session() as session:
-            # It may have been restored since the list was read.
-            row = session.query(SqlRun.lifecycle_stage).filter(SqlRun.run_uuid == run_id).one_or_none()
-        if row is None or row[0] != "deleted":
-            return False
-        if not self.counts.dryRun:
-            delete_artifacts(location(artifacts, run_id, workspace))
-            self.store._hard_delete_run(run_id)
+        with self.claimed(SqlRun, run_id) as session:
+            if session is None:
+                return False
+            if not self.counts.dryRun:
+                delete_artifacts(location(artifacts, run_id, workspace))
+                if not self.remove(session, SqlRun, run_id, self.store._hard_delete_run):
+                    return False
         self.counts.runs += 1
         return True
 
@@ -177,12 +258,16 @@ class Collector:
             return rows
 
     def delete_model(self, model: Any) -> bool:
+        from mlflow.store.tracking.dbmodels.models import SqlLoggedModel
+
         model_id, artifacts, workspace = model
-        if model_id in self.used:
-            return False
-        if not self.counts.dryRun:
-            delete_artifacts(location(artifacts, model_id, workspace))
-            self.store._hard_delete_logged_model(model_id)
+        with self.claimed(SqlLoggedModel, model_id) as session:
+            if session is None:
+                return False
+            if not self.counts.dryRun:
+                delete_artifacts(location(artifacts, model_id, workspace))
+                if not self.remove(session, SqlLoggedModel, model_id, self.store._hard_delete_logged_model):
+                    return False
         self.counts.models += 1
         return True
 
@@ -199,45 +284,60 @@ class Collector:
             return rows
 
     def delete_experiment(self, experiment: Any) -> bool:
-        from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
-        from sqlalchemy import func
+        from mlflow.store.tracking.dbmodels.models import SqlExperiment
 
         experiment_id, artifacts, workspace = experiment
-        with self.session() as session:
-            stage = session.query(SqlExperiment.lifecycle_stage).filter(SqlExperiment.experiment_id == experiment_id)
-            is_deleted = stage.scalar() == "deleted"
-            highest = session.query(func.max(SqlExperiment.experiment_id)).scalar()
-            runs = session.query(SqlRun.run_uuid, SqlRun.lifecycle_stage, SqlRun.deleted_time).filter(
-                SqlRun.experiment_id == experiment_id
-            )
-            models = (
-                session.query(SqlLoggedModel.model_id, SqlLoggedModel.artifact_location)
-                .filter(SqlLoggedModel.experiment_id == experiment_id)
-                .all()
-            )
-            # Those that are old enough are gone, except in a dry run.
-            left = [
-                run_id
-                for run_id, run_stage, deleted in runs
-                if not self.counts.dryRun
-                or run_id in self.used
-                or run_stage != "deleted"
-                or deleted is None
-                or deleted > self.before
-            ]
-        is_reused = experiment_id == highest and self.store.db_type in ("sqlite", "mysql")
-        # MLflow creates the experiment with ID 0 again when it starts.
-        if not is_deleted or experiment_id == 0 or is_reused or left or any(each in self.used for each, _ in models):
-            return False
-        if not self.counts.dryRun:
-            for model_id, of_model in models:
-                delete_artifacts(location(of_model, model_id, workspace))
-            for trace_id in self.traces(experiment_id):
-                with contextlib.suppress(OutsideStoreError):
-                    delete_artifacts(location(f"{artifacts}/traces/{trace_id}/artifacts", trace_id, workspace))
-            self.store._hard_delete_experiment(str(experiment_id))
+        with self.claimed(SqlExperiment, experiment_id) as session:
+            # MLflow creates the experiment with ID 0 again when it starts.
+            if session is None or experiment_id == 0 or self.is_reused(session, experiment_id):
+                return False
+            models = self.models_of(session, experiment_id)
+            if self.has_runs(session, experiment_id) or any(self.is_used(session, each) for each, _ in models):
+                return False
+            if not self.counts.dryRun:
+                for model_id, of_model in models:
+                    delete_artifacts(location(of_model, model_id, workspace))
+                for trace_id in self.traces(experiment_id):
+                    with contextlib.suppress(OutsideStoreError):
+                        delete_artifacts(location(f"{artifacts}/traces/{trace_id}/artifacts", trace_id, workspace))
+                if not self.remove(session, SqlExperiment, experiment_id, self.hard_delete_experiment):
+                    return False
         self.counts.experiments += 1
         return True
+
+    def hard_delete_experiment(self, experiment_id: int) -> None:
+        self.store._hard_delete_experiment(str(experiment_id))
+
+    def is_reused(self, session: Session, experiment_id: int) -> bool:
+        """Whether the database gives the ID again after its row is deleted."""
+        from mlflow.store.tracking.dbmodels.models import SqlExperiment
+        from sqlalchemy import func
+
+        highest = session.query(func.max(SqlExperiment.experiment_id)).scalar()
+        return experiment_id == highest and self.store.db_type in ("sqlite", "mysql")
+
+    def models_of(self, session: Session, experiment_id: int) -> list[Any]:
+        from mlflow.store.tracking.dbmodels.models import SqlLoggedModel
+
+        columns = SqlLoggedModel.model_id, SqlLoggedModel.artifact_location
+        found: list[Any] = session.query(*columns).filter(SqlLoggedModel.experiment_id == experiment_id).all()
+        return found
+
+    def has_runs(self, session: Session, experiment_id: int) -> bool:
+        """Whether the experiment has runs. Those that are old enough are gone, except in a dry run."""
+        from mlflow.store.tracking.dbmodels.models import SqlRun
+
+        runs = session.query(SqlRun.run_uuid, SqlRun.lifecycle_stage, SqlRun.deleted_time).filter(
+            SqlRun.experiment_id == experiment_id
+        )
+        return any(
+            not self.counts.dryRun
+            or stage != "deleted"
+            or deleted is None
+            or deleted > self.before
+            or self.is_used(session, run_id)
+            for run_id, stage, deleted in runs
+        )
 
     def traces(self, experiment_id: int) -> Iterator[str]:
         from mlflow.store.tracking.dbmodels.models import SqlTraceInfo
@@ -257,6 +357,12 @@ class Collector:
                 yield trace_id
             if len(page) < PAGE:
                 return
+
+
+def rows_of(kind: Any) -> tuple[Any, Any]:
+    """Returns the columns that say whether, and since when, a run, model or experiment is deleted."""
+    since = {"runs": "deleted_time", "logged_models": "last_updated_timestamp_ms", "experiments": "last_update_time"}
+    return kind.lifecycle_stage, getattr(kind, since[kind.__tablename__])
 
 
 def root() -> str:

@@ -56,5 +56,5 @@ function isStatus(answer: KubeObject | Status): answer is Status {
 
 /** Whether the object with the name has another uid. A conflict for another reason does not show that the object is gone. */
 function isOtherObject(error: unknown): boolean {
-  return isApiError(error, 409) && error.detail.includes("UID in precondition");
+  return isApiError(error, 409) && /UID in (the )?precondition/.test(error.detail);
 }

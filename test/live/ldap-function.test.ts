@@ -82,6 +82,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 900_000 
     "test_sqlite",
     "test_check_artifacts",
     "test_collect_garbage",
+    "test_collect_garbage_changes",
   ]) {
     await context.test(module, async () => {
       const paths = ["python/src", "python/tests/ldap", "python/tests/middleware", "python/tests/migration"];

@@ -34,11 +34,12 @@ def empty_database() -> Path:
 class Fixture:
     """A server with SQLite, whose clients access artifacts through it."""
 
-    def __init__(self) -> None:
+    def __init__(self, uri: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.artifacts = self.folder / "artifacts"
-        self.uri = f"sqlite:///{self.folder}/mlflow.db"
-        shutil.copy(empty_database(), self.folder / "mlflow.db")
+        self.uri = uri or f"sqlite:///{self.folder}/mlflow.db"
+        if not uri:
+            shutil.copy(empty_database(), self.folder / "mlflow.db")
         self.store = SqlAlchemyStore(self.uri, "mlflow-artifacts:/")
         self.environment = {
             "MLFLOW_BACKEND_STORE_URI": self.uri,
