@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import gzip
 import hashlib
 import json
@@ -44,6 +45,7 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,8 +75,10 @@ from migrate import (
 from mlflow_outcome import Failure, completed, end_on_sigterm, finish, log, report
 
 PARTIAL = ".partial"
-# A copy of an SQLite database that is uploaded to a bucket, next to the database.
+# A copy of an SQLite database that is uploaded to a bucket, next to the database. Each backup has another name for it.
 COPY_SUFFIX = ".backup-copy"
+# A copy that has not been touched for this time is that of a program that was killed.
+STALE_SECONDS = 3600
 CHUNK = 1 << 20
 # A part of an upload has at least this size; S3 allows 10,000 parts, so later ones are larger.
 PART = 16 << 20
@@ -176,7 +180,8 @@ class Destination(ABC):
 
     def copy_path(self, database: Path) -> Path:
         """Returns where a copy of an SQLite database is made before it is written."""
-        return database.with_name(f"{database.name}{COPY_SUFFIX}")
+        own = hashlib.sha256(os.environ["BACKUP_UID"].encode()).hexdigest()[:10]
+        return database.with_name(f"{database.name}{COPY_SUFFIX}-{own}")
 
 
 class Volume(Destination):
@@ -611,6 +616,7 @@ def back_up_sqlite(target: Store, to: Destination, name: str) -> File:
     path = Path(target.sqlite_path or "")
     copy = to.copy_path(path)
     remove(copy)
+    remove_stale(path)
     try:
         with (
             contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=60)) as source,
@@ -629,9 +635,18 @@ def back_up_sqlite(target: Store, to: Destination, name: str) -> File:
         with open(copy, "rb") as file:
             while chunk := file.read(CHUNK):
                 sink.write(chunk)
+                os.utime(copy)
         return sink.finished()
     finally:
         remove(copy)
+
+
+def remove_stale(database: Path) -> None:
+    """Deletes the copies that killed programs have left. The operator runs one backup of a server at a time, except when a node is lost."""
+    for copy in database.parent.glob(f"{glob.escape(database.name)}{COPY_SUFFIX}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - copy.stat().st_mtime > STALE_SECONDS:
+                copy.unlink()
 
 
 def remove(copy: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import unittest
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -234,6 +235,22 @@ class Bucket(unittest.TestCase):
         self.assertNotIn(KEY, output + json.dumps(manifest))
         self.assertEqual([each.name for each in self.folder.glob("*copy*")], [])
         self.assertEqual(backed_up(self.uri, self.folder, self.settings)[:2], (0, report))
+
+    def test_each_backup_has_its_own_copy_and_only_what_is_stale_is_deleted(self) -> None:
+        database = self.folder / "mlflow.db"
+        stale = self.folder / f"mlflow.db{backup.COPY_SUFFIX}-0123456789"
+        of_another = self.folder / f"mlflow.db{backup.COPY_SUFFIX}-9876543210"
+        for path in (stale, of_another):
+            path.write_text("a copy")
+        long_ago = time.time() - backup.STALE_SECONDS - 1
+        os.utime(stale, (long_ago, long_ago))
+        paths = set()
+        for uid in ("1", "2"):
+            with mock.patch.dict(os.environ, {"BACKUP_UID": uid}):
+                paths.add(backup.Destination.copy_path(mock.Mock(), database))
+        self.assertEqual(len(paths), 2)
+        backup.remove_stale(database)
+        self.assertEqual(sorted(each.name for each in self.folder.glob("*backup-copy*")), [of_another.name])
 
     def test_a_store_that_rejects_writes_has_a_reason_and_keeps_no_upload(self) -> None:
         for method, answer, reason in (
