@@ -20,6 +20,8 @@ export const defaults = {
   memoryOfJobs: 1536,
   /** Minimum of `pod.resources.limits.memory`, in Mi, if twice the request is less. */
   memoryLimit: 2048,
+  /** `pod.startupTimeout` */
+  startupTimeout: "5m",
   /** `autoscaling.minReplicas` */
   minReplicas: 1,
   /** `autoscaling.targetCPUUtilization` */

@@ -386,7 +386,7 @@ export const reasons = {
   },
   Exposed: { meaning: "The controllers report that the server is exposed outside the cluster.", remedy: "" },
   RouteProgressing: {
-    meaning: "The operator applies the Ingress or HTTPRoute when all pods are of this generation.",
+    meaning: "The operator applies the Ingress, HTTPRoute or external Service when all pods are of this generation.",
     remedy: "",
   },
   GatewayApiMissing: {
@@ -408,6 +408,11 @@ export const reasons = {
   IngressWithoutAddress: {
     meaning: "No controller has given the Ingress an address; some never do.",
     remedy: "Check that a controller serves the class: `kubectl get ingressclasses`.",
+  },
+  LoadBalancerWithoutAddress: {
+    meaning: "No controller has given the external Service an address yet.",
+    remedy:
+      "Wait, then read the Events of the Service `<name>-external`. The cluster needs an implementation of load balancers; others can use `type: NodePort`.",
   },
   ImageNotAllowed: {
     meaning: "The operator's setting `--allowed-images` does not allow an image of the spec.",

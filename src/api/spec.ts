@@ -14,6 +14,7 @@ import { extraAnnotations } from "./fields/pod-metadata.ts";
 import { restore } from "./fields/restore.ts";
 import { requiredRemedy, rules } from "./fields/rule.ts";
 import { serverSettings } from "./fields/server-settings.ts";
+import { service } from "./fields/service.ts";
 import { traces } from "./fields/traces.ts";
 import { upgrade } from "./fields/upgrade.ts";
 import { version } from "./fields/version.ts";
@@ -27,6 +28,8 @@ const onPrivateVolume = `${onVolume} && !(has(${volume}.accessModes) && 'ReadWri
 const named = "has(self.exposure) && has(self.exposure.externalURL)";
 /** The operator creates the Ingress or HTTPRoute. */
 const routed = "has(self.exposure) && (has(self.exposure.ingress) || has(self.exposure.httpRoute))";
+/** The operator creates a Service of type NodePort or LoadBalancer. */
+const byService = "has(self.service) && has(self.service.type) && self.service.type != 'ClusterIP'";
 const outside = `(${named} || ${routed})`;
 const proxied = "has(self.authentication.oauth2Proxy)";
 const byKubernetes = `(has(self.authentication.kubernetes) || (${proxied} && has(self.authentication.oauth2Proxy.authorization) && has(self.authentication.oauth2Proxy.authorization.kubernetes)))`;
@@ -76,6 +79,7 @@ export const mlflowServerSpec = z
     workspaces: workspaces.optional(),
     traces: traces.optional(),
     mesh: mesh.optional(),
+    service: service.optional(),
     exposure: exposure.optional(),
     garbageCollection: garbageCollection.optional(),
     networkPolicy: networkPolicy.optional(),
@@ -224,9 +228,21 @@ export const mlflowServerSpec = z
         fieldPath: ".exposure",
       },
       {
-        rule: `!(${routed} && has(self.networkPolicy) && has(self.networkPolicy.from) && self.networkPolicy.from.size() == 0)`,
+        rule: `!(${byService}) || ${named}`,
         message:
-          "networkPolicy.from: [] denies all clients, gateways too: list the gateway's pods there, such as {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: gateways}}}",
+          "MLflow answers to hosts of exposure.externalURL only: write the URL for clients outside the cluster there, such as http://mlflow.example.com:5000",
+        fieldPath: ".exposure",
+      },
+      {
+        rule: `!(${byService}) || !(${isOpen} || has(self.mesh))`,
+        message:
+          "clients outside the cluster connect to it directly: use an authentication method other than none and no mesh, or leave out type. A mesh has an ingress gateway",
+        fieldPath: ".service.type",
+      },
+      {
+        rule: `!((${routed} || (${byService})) && has(self.networkPolicy) && has(self.networkPolicy.from) && self.networkPolicy.from.size() == 0)`,
+        message:
+          "networkPolicy.from: [] denies all clients, gateways and load balancers too: list them there, such as {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: gateways}}}",
         fieldPath: ".networkPolicy.from",
       },
     ),

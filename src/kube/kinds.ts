@@ -47,6 +47,8 @@ export interface KindRow {
   readonly isOptional?: true;
   /** How an existing object is changed; default: by server-side apply. */
   readonly write?: "MergePatch";
+  /** Paths of immutable fields: an object with another value than the desired one is deleted and created again. */
+  readonly immutable?: readonly string[];
   /** Verbs that only an operator of all namespaces needs. */
   readonly verbsEverywhere?: readonly Verb[];
   /** Subresources with their verbs. */
@@ -66,7 +68,13 @@ export const kinds = {
     subresources: { status: ["patch"], finalizers: ["update"] },
   },
   ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts", roles: ["owned"], verbs: written },
-  Service: { apiVersion: "v1", plural: "services", roles: ["owned", "inspected"], verbs: written },
+  Service: {
+    apiVersion: "v1",
+    plural: "services",
+    roles: ["owned", "inspected"],
+    verbs: written,
+    immutable: ["spec.ipFamilies.0", "spec.loadBalancerClass"],
+  },
   Secret: { apiVersion: "v1", plural: "secrets", roles: ["owned", "referenced"], verbs: written },
   ConfigMap: { apiVersion: "v1", plural: "configmaps", roles: ["owned", "referenced"], verbs: written },
   PersistentVolumeClaim: { apiVersion: "v1", plural: "persistentvolumeclaims", roles: ["owned"], verbs: written },
@@ -91,6 +99,7 @@ export const kinds = {
     plural: "clusterrolebindings",
     roles: ["owned"],
     verbs: written,
+    immutable: ["roleRef"],
     scope: "Cluster",
     isCrossNamespace: true,
   },
@@ -130,6 +139,7 @@ export const kinds = {
     verbs: written,
     // Apply after a POST takes two requests, and no other manager owns fields of these objects.
     write: "MergePatch",
+    immutable: ["roleRef"],
     scope: "Everywhere",
     isCrossNamespace: true,
   },

@@ -1,8 +1,11 @@
 import type { HttpRouteSettings } from "../api/fields/http-route.ts";
+import type { ServiceSettings } from "../api/fields/service.ts";
 import type { MlflowServer } from "../api/server.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
+import { port } from "./names.ts";
 
 /** Kinds that expose a server outside the cluster. */
-export const routeKinds = ["Ingress", "HTTPRoute"] as const;
+export const routeKinds = ["Ingress", "HTTPRoute", "Service"] as const;
 
 export type RouteKind = (typeof routeKinds)[number];
 
@@ -68,7 +71,7 @@ function hostOfUrl(server: Pick<MlflowServer, "spec">): readonly string[] {
   return host === undefined ? [] : [host];
 }
 
-/** The Ingress and HTTPRoute of a server, with defaults; undefined for one that it does not have. */
+/** The Ingress, HTTPRoute and external Service of a server, with defaults; undefined for one that it does not have. */
 export interface Routes {
   readonly ingress:
     | {
@@ -85,12 +88,23 @@ export interface Routes {
         readonly path: string;
       }
     | undefined;
+  readonly service: ExternalService | undefined;
 }
+
+/** A Service for clients outside the cluster. */
+type ExternalService = Omit<ServiceSettings, "type" | "port"> & {
+  readonly scheme: "http" | "https";
+  readonly type: "NodePort" | "LoadBalancer";
+  readonly port: number;
+  /** Undefined if the cluster chooses it. */
+  readonly nodePort: number | undefined;
+};
 
 /** Returns the routes of a server of the kinds that can be written. They keep the prefix, which the server strips. */
 export function routesOf(server: Pick<MlflowServer, "spec">, kinds: ReadonlySet<RouteKind>): Routes {
   const { ingress, httpRoute } = server.spec.exposure ?? {};
-  const prefix = externalAddressOf(server)?.prefix ?? "";
+  const outside = externalAddressOf(server);
+  const prefix = outside?.prefix ?? "";
   const hosts = ingressHosts(server);
   const pathsOf = (host: string) => ingress?.hosts?.find((each) => each.host === host)?.paths ?? ["/"];
   return {
@@ -110,7 +124,35 @@ export function routesOf(server: Pick<MlflowServer, "spec">, kinds: ReadonlySet<
       httpRoute === undefined || !kinds.has("HTTPRoute")
         ? undefined
         : { parentRefs: httpRoute.parentRefs, hostnames: routeHosts(server), path: prefix || "/" },
+    service: kinds.has("Service") ? externalServiceOf(server.spec, outside) : undefined,
   };
+}
+
+/** Whether the operator creates a Service for clients outside the cluster. */
+export function hasExternalService({ service }: Pick<MlflowServerSpec, "service">): boolean {
+  return service?.type !== undefined && service.type !== "ClusterIP";
+}
+
+function externalServiceOf(
+  { service, server }: MlflowServerSpec,
+  outside: ExternalAddress | undefined,
+): ExternalService | undefined {
+  if (service?.type === undefined || service.type === "ClusterIP") return undefined;
+  const { type, port: chosen, ...settings } = service;
+  const isOfNodes = type === "NodePort";
+  return {
+    ...settings,
+    scheme: server?.tls === undefined ? "http" : "https",
+    type,
+    port: isOfNodes ? port : (chosen ?? portOf(outside)),
+    nodePort: isOfNodes ? chosen : undefined,
+  };
+}
+
+function portOf(outside: ExternalAddress | undefined): number {
+  const { protocol, port: explicit } = URL.parse(outside?.url ?? "") ?? {};
+  if (explicit) return Number(explicit);
+  return protocol === "https:" ? 443 : 80;
 }
 
 /** Returns the hosts of Ingress and HTTPRoute, each followed by the path prefix; empty if the spec has no route. */

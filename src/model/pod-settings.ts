@@ -1,5 +1,6 @@
 import type { V1ResourceRequirements, V1TopologySpreadConstraint } from "@kubernetes/client-node";
 import { defaults } from "../api/defaults.ts";
+import { secondsOf } from "../api/quantity.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { computeResources, defaultRequests, setupResources, withMemoryLimit } from "./compute-resources.ts";
@@ -16,7 +17,12 @@ export interface PodSettings {
   readonly labels: Record<string, string> | undefined;
   readonly annotations: Record<string, string> | undefined;
   /** Where pods run, as in the spec: fields without a value are not in the pod. */
-  readonly scheduling: Pick<Pod, "nodeSelector" | "tolerations" | "affinity" | "priorityClassName" | "schedulerName">;
+  readonly scheduling: Pick<
+    Pod,
+    "nodeSelector" | "tolerations" | "affinity" | "priorityClassName" | "schedulerName" | "runtimeClassName"
+  >;
+  /** Seconds in which MLflow must start. */
+  readonly startupSeconds: number;
   /** How pods resolve names, likewise. */
   readonly nameResolution: Pick<Pod, "hostAliases" | "dnsConfig">;
   /** By default pods are spread over nodes. */
@@ -36,7 +42,8 @@ export interface PodSettings {
 /** Returns the settings of the pods of a server. */
 export function podSettings(server: MlflowServer, { userIDs }: Pick<Installation, "userIDs">): PodSettings {
   const { pod = {}, image, authentication, server: process } = server.spec;
-  const { nodeSelector, tolerations, affinity, priorityClassName, schedulerName, hostAliases, dnsConfig } = pod;
+  const { nodeSelector, tolerations, affinity, priorityClassName, schedulerName, runtimeClassName } = pod;
+  const { hostAliases, dnsConfig } = pod;
   const pullSecrets = [...(image?.pullSecrets ?? []), ...(authentication.oauth2Proxy?.image?.pullSecrets ?? [])];
   const requests = defaultRequests(process);
   return {
@@ -49,7 +56,9 @@ export function podSettings(server: MlflowServer, { userIDs }: Pick<Installation
       ...(affinity && { affinity }),
       ...(priorityClassName !== undefined && { priorityClassName }),
       ...(schedulerName !== undefined && { schedulerName }),
+      ...(runtimeClassName !== undefined && { runtimeClassName }),
     },
+    startupSeconds: secondsOf(pod.startupTimeout ?? defaults.startupTimeout),
     nameResolution: {
       ...(hostAliases && { hostAliases }),
       ...(dnsConfig && { dnsConfig }),

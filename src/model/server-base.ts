@@ -2,9 +2,11 @@ import { choice } from "../api/choose.ts";
 import { defaults } from "../api/defaults.ts";
 import type { Autoscaling } from "../api/fields/autoscaling.ts";
 import type { NetworkPolicySettings } from "../api/fields/network-policy.ts";
+import type { ServiceSettings } from "../api/fields/service.ts";
 import { secondsOf } from "../api/quantity.ts";
+import type { MlflowServerSpec } from "../api/spec.ts";
 import { type Addresses, addressesIn, servingPort } from "./addresses.ts";
-import { type Routes, routesOf } from "./exposure.ts";
+import { hasExternalService, type Routes, routesOf } from "./exposure.ts";
 import { type ContainerImage, mlflowImage } from "./images.ts";
 import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
 import { enrolmentAnnotation, enrolmentLabels, type MeshMode, type MeshStep } from "./mesh.ts";
@@ -55,6 +57,7 @@ export interface ServerBase {
   readonly network: NetworkSettings;
   /** Who gets metrics, and the ports; undefined without. */
   readonly monitoring: Monitoring | undefined;
+  readonly service: InternalService;
   readonly routes: Routes;
   readonly mesh: MeshSettings;
   readonly workspaces: WorkspaceSettings;
@@ -74,6 +77,13 @@ export interface GarbageCollectionSettings {
   readonly isDryRun: boolean;
   /** As in the spec, and while the server hibernates. */
   readonly isSuspended: boolean;
+}
+
+/** The Service for clients in the cluster. */
+export interface InternalService {
+  readonly annotations: ServiceSettings["annotations"];
+  /** Fields without a value are not in it. */
+  readonly families: Pick<ServiceSettings, "ipFamilyPolicy" | "ipFamilies">;
 }
 
 /** The NetworkPolicy of the pods. */
@@ -169,6 +179,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
         networkPolicy.metadataService === undefined ? undefined : networkPolicy.metadataService === "Allowed",
     },
     monitoring: monitoringOf(spec),
+    service: internalService(spec),
     routes: routesOf(server, inputs.routes),
     mesh: {
       mode: spec.mesh?.istio.mode,
@@ -191,5 +202,13 @@ export function resolveBase(inputs: Inputs): ServerBase {
     acceptedDifferences: spec.restore?.accept ?? [],
     references,
     source: inputs,
+  };
+}
+
+function internalService(spec: MlflowServerSpec): InternalService {
+  const { annotations, ipFamilyPolicy, ipFamilies } = spec.service ?? {};
+  return {
+    annotations: hasExternalService(spec) ? undefined : annotations,
+    families: { ...(ipFamilyPolicy && { ipFamilyPolicy }), ...(ipFamilies && { ipFamilies }) },
   };
 }

@@ -1,5 +1,6 @@
 import { quantityOf } from "../api/quantity.ts";
 import { isText } from "../kube/data.ts";
+import { rowOf } from "../kube/kinds.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 
 /**
@@ -48,6 +49,9 @@ const atomicObjects: ReadonlySet<string> = new Set([
   "selector",
 ]);
 
+/** Atomic lists that the API server completes: of a Service with two families, the second one is optional. */
+const completedLists: ReadonlySet<string> = new Set(["ipFamilies"]);
+
 function fieldName(path: string): string {
   return path.slice(path.lastIndexOf(".") + 1);
 }
@@ -60,7 +64,8 @@ function listDifference(
 ): string | undefined {
   // Ports of a NetworkPolicy or an AuthorizationPolicy are not merged by key, unlike those of a container.
   const keys = isAtomic ? undefined : mapLists[fieldName(path)];
-  if (keys === undefined && wanted.length !== live.length) return path;
+  const isComplete = keys !== undefined || completedLists.has(fieldName(path));
+  if (!isComplete && wanted.length !== live.length) return path;
   for (const [index, item] of wanted.entries()) {
     const peer = keys === undefined ? live[index] : live.find((candidate) => sameKeys(item, candidate, keys));
     // A list without keys is atomic, with all its items.
@@ -95,13 +100,20 @@ function sameQuantity(a: unknown, b: unknown): boolean {
 }
 
 /**
- * Whether a binding refers to another role than the desired one. The role of a binding is immutable, so it is deleted, and created again when
- * the watch reports the deletion.
+ * Whether an immutable field differs from the desired one. Such an object is deleted, and created again when the watch reports the deletion.
  */
-export function isOtherRole(live: Owned, manifest: Manifest): boolean {
-  return isBinding(live) && isBinding(manifest) && difference(manifest.roleRef, live.roleRef) !== undefined;
+export function mustBeReplaced(live: Owned, manifest: Manifest): boolean {
+  const { immutable = [] } = rowOf(manifest.kind);
+  return immutable.some((path) => {
+    const wanted = valueAt(manifest, path);
+    // Without a desired value the API server or a webhook sets one.
+    return wanted !== undefined && difference(wanted, valueAt(live, path)) !== undefined;
+  });
 }
 
-function isBinding(object: Owned): object is Extract<Owned, { kind: "ClusterRoleBinding" | "RoleBinding" }> {
-  return object.kind === "ClusterRoleBinding" || object.kind === "RoleBinding";
+function valueAt(object: unknown, path: string): unknown {
+  return path.split(".").reduce((value, key) => {
+    if (Array.isArray(value)) return value[Number(key)];
+    return isRecord(value) ? value[key] : undefined;
+  }, object);
 }

@@ -1,14 +1,17 @@
 import type { MlflowServer } from "../api/server.ts";
-import type { HTTPRoute, Ingress, Owned, ParentReference } from "../kube/manifests.ts";
+import type { HTTPRoute, Ingress, Owned, ParentReference, Service } from "../kube/manifests.ts";
 import { objectText } from "../kube/object.ts";
 import { addressesOf, externalAddressOf, type RouteKind, routeKinds, routesOf } from "../model/exposure.ts";
-import { namesOf } from "../model/names.ts";
+import { namesOf, objectNames } from "../model/names.ts";
 import { withAppliedFieldsHash } from "../resources/applied-fields-hash.ts";
-import { httpRoute, ingress } from "../resources/exposure.ts";
+import { externalService, httpRoute, ingress } from "../resources/exposure.ts";
 import type { Cause } from "./cause.ts";
 import { difference } from "./difference.ts";
 import { type HostConflict, hasAddress, hostConflict } from "./host-conflict.ts";
 import { conditionOf, conditionText } from "./reported-condition.ts";
+
+/** An object that exposes a server outside the cluster. */
+type Route = Ingress | HTTPRoute | Service;
 
 /** The observed state of the routes of a server. */
 export interface ExposureView {
@@ -47,12 +50,12 @@ export function exposureOf(view: ExposureView): Exposure {
       (route) => servesAddress(conflict.address, route) && owned.some((live) => isUpToDate(route, live)),
     );
     const keepsRoutes = !hasAddress(server, conflict.address) && !isRouted;
-    const addresses = owned.some(isRoute) ? former : [];
+    const addresses = owned.some(hasHosts) ? former : [];
     const condition = { status: "False", ...hostConflictCause(server, conflict) } as const;
     return { routes: new Set(), keepsRoutes, addresses, isExclusive: false, condition };
   }
   // An address is released only when no route uses it.
-  const hasOldRoutes = !owned.filter(isRoute).every((live) => wanted.some((route) => isUpToDate(route, live)));
+  const hasOldRoutes = !owned.filter(hasHosts).every((live) => wanted.some((route) => isUpToDate(route, live)));
   const addresses = [...new Set([...addressesOf(server), ...(hasOldRoutes ? former : [])])];
   const isExclusive = addressesOf(server).every(
     (each) => hasAddress(server, each) && !competitors.some((competitor) => hasAddress(competitor, each)),
@@ -60,22 +63,31 @@ export function exposureOf(view: ExposureView): Exposure {
   const exposure = { routes: known, keepsRoutes: false, addresses, isExclusive };
   if (wanted.length === 0) return exposure;
   const isMissing = wanted.some(({ kind }) => !known.has(kind));
-  const problem = isMissing
-    ? gatewayApiMissing
-    : wanted.map((route) => routeProblem(route, owned)).find((each) => each);
+  const live = owned.filter((object) => isRoute(object, server));
+  const problem = isMissing ? gatewayApiMissing : wanted.map((route) => routeProblem(route, live)).find((each) => each);
   if (problem === undefined) return { ...exposure, condition: exposed(server) };
-  const status = problem.reason === "IngressWithoutAddress" ? "Unknown" : "False";
+  const isUnknown = problem.reason === "IngressWithoutAddress" || problem.reason === "LoadBalancerWithoutAddress";
+  const status = isUnknown ? "Unknown" : "False";
   return { ...exposure, condition: { status, ...problem } };
 }
 
-export function isRoute(object: Owned): object is Ingress | HTTPRoute {
+/** Whether an object of a server exposes it outside the cluster. */
+export function isRoute(object: Owned, { metadata }: Pick<MlflowServer, "metadata">): object is Route {
+  return (
+    hasHosts(object) ||
+    (object.kind === "Service" && object.metadata.name === objectNames.externalService(metadata.name))
+  );
+}
+
+/** Whether an object uses the hosts of a server. A Service has its own address. */
+function hasHosts(object: Owned): object is Ingress | HTTPRoute {
   return object.kind === "Ingress" || object.kind === "HTTPRoute";
 }
 
-function wantedRoutes(server: MlflowServer, kinds: ReadonlySet<RouteKind>): (Ingress | HTTPRoute)[] {
+function wantedRoutes(server: MlflowServer, kinds: ReadonlySet<RouteKind>): Route[] {
   const { name, namespace } = server.metadata;
   const of = { owner: server, names: namesOf(name, namespace), routes: routesOf(server, kinds) };
-  const wanted = [httpRoute(of), ingress(of)];
+  const wanted = [httpRoute(of), ingress(of), externalService(of)];
   return wanted.filter((each) => each !== undefined).map(withAppliedFieldsHash);
 }
 
@@ -100,8 +112,8 @@ function exposed(server: MlflowServer) {
   return { status: "True", reason: "Exposed", message } as const;
 }
 
-function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cause | undefined {
-  const live = owned.filter(isRoute).find((each) => hasSameName(wanted, each));
+function routeProblem(wanted: Route, routes: readonly Route[]): Cause | undefined {
+  const live = routes.find((each) => hasSameName(wanted, each));
   const when = "once all pods run the current spec";
   if (live === undefined || live.metadata.deletionTimestamp !== undefined) {
     return { reason: "RouteProgressing", message: `${objectText(wanted)} is created ${when}` };
@@ -113,20 +125,22 @@ function routeProblem(wanted: Ingress | HTTPRoute, owned: readonly Owned[]): Cau
       message: `${objectText(wanted)} differs from the spec in ${path}, and is updated ${when}. If this does not change, an admission webhook or a Gateway API before 1.2 changes the object`,
     };
   }
+  if (live.kind === "Service") return loadBalancerProblem(live);
   return live.kind === "HTTPRoute" ? parentProblem(live) : addressProblem(live);
 }
 
 /** Whether a route serves this address. */
-function servesAddress(address: string, route: Ingress | HTTPRoute): boolean {
+function servesAddress(address: string, route: Route): boolean {
+  if (!hasHosts(route)) return false;
   const hosts = route.kind === "Ingress" ? route.spec.rules?.map(({ host }) => host) : route.spec.hostnames;
   return hosts?.some((host) => address === host || address.startsWith(`${host}/`)) === true;
 }
 
-function hasSameName(wanted: Ingress | HTTPRoute, live: Owned): boolean {
+function hasSameName(wanted: Route, live: Owned): boolean {
   return wanted.kind === live.kind && wanted.metadata.name === live.metadata.name;
 }
 
-function isUpToDate(wanted: Ingress | HTTPRoute, live: Owned): boolean {
+function isUpToDate(wanted: Route, live: Owned): boolean {
   return hasSameName(wanted, live) && difference(wanted, live) === undefined;
 }
 
@@ -138,6 +152,17 @@ function addressProblem(live: Ingress): Cause | undefined {
   return {
     reason: "IngressWithoutAddress",
     message: `No controller has set an address on ${objectText(live)}, so the server may not be exposed: check that a controller serves ${served} (kubectl get ingressclasses). Some controllers never set one`,
+  };
+}
+
+function loadBalancerProblem(live: Service): Cause | undefined {
+  const { spec, status } = live;
+  if (spec.type !== "LoadBalancer" || status?.loadBalancer?.ingress?.length) return undefined;
+  const { loadBalancerClass } = spec;
+  const served = loadBalancerClass === undefined ? "the cluster's default" : `class ${loadBalancerClass}`;
+  return {
+    reason: "LoadBalancerWithoutAddress",
+    message: `No controller has set an address on ${objectText(live)}, so the server is not exposed: wait a few minutes, then check its Events, and that the cluster has an implementation of load balancers (${served})`,
   };
 }
 

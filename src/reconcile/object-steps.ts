@@ -1,7 +1,7 @@
 import { quantityOf } from "../api/quantity.ts";
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import type { Cluster } from "./cluster.ts";
-import { difference, isOtherRole } from "./difference.ts";
+import { difference, mustBeReplaced } from "./difference.ts";
 import type { Ownership } from "./ownership.ts";
 
 /** One write of an object. */
@@ -25,7 +25,7 @@ export function stepsFor<M extends Manifest, L extends Owned>(
   const live = objects.live.find((object) => isSame(object, manifest));
   if (live === undefined) return [{ do: "create", manifest }];
   if (objects.ownershipOf(live) !== "owned") return [];
-  if (isOtherRole(live, manifest)) return [{ do: "delete", live }];
+  if (mustBeReplaced(live, manifest)) return [{ do: "delete", live }];
   const target = withoutShrinking(manifest, live);
   if (difference(target, live) === undefined || objects.isMutatedByAdmission(target, live)) return [];
   return [{ do: "apply", manifest: target, live }];

@@ -109,7 +109,10 @@ function outcomeByState(observed: ObservedState, { groups, migration, missing, r
     return { state, cause, ...againIn(againInSeconds, warningsAgainIn(owned, observed.now)) };
   }
   if (!migration.complete) return migrationOutcome(observed, migration);
-  if (missing !== undefined) return { state: "stalled", cause: missing, migration };
+  if (missing !== undefined) {
+    const state = missing.reason === "Progressing" ? "progressing" : "stalled";
+    return { state, cause: missing, migration };
+  }
   const deployment = deploymentOf(observed);
   if (deployment === undefined || groups.length > 0) {
     const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;

@@ -456,7 +456,9 @@ function isRolledOut(observed: ObservedState): boolean {
 
 /** Deletions of obsolete routes, before pods of this spec start, which may not require authentication. */
 function removedRoutes(wanted: readonly Manifest[], observed: ObservedState): Step[] {
-  return observed.exposure?.keepsRoutes === true ? [] : unwanted(wanted, observed, isRoute);
+  return observed.exposure?.keepsRoutes === true
+    ? []
+    : unwanted(wanted, observed, (live) => isRoute(live, observed.server));
 }
 
 /** Adds the finalizer before objects outside the namespace are created, and removes it when none are left. */
@@ -493,7 +495,7 @@ function obsolete(wanted: readonly Manifest[], observed: ObservedState): Step[] 
     const step = meshStepOf(kind, metadata.name, server.metadata.name);
     return step !== undefined && model.mesh.steps.has(step);
   };
-  return unwanted(wanted, observed, (live) => !isWantedStep(live) && !isRoute(live));
+  return unwanted(wanted, observed, (live) => !isWantedStep(live) && !isRoute(live, server));
 }
 
 function unwanted(

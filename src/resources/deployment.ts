@@ -29,7 +29,7 @@ export function deployment(model: ServerModel): Deployment {
       replicas: model.replicas,
       selector: { matchLabels: podSelector(owner) },
       revisionHistoryLimit: 3,
-      progressDeadlineSeconds: 600,
+      progressDeadlineSeconds: Math.max(600, pod.startupSeconds + 300),
       strategy: volume?.isExclusive
         ? { type: "Recreate" }
         : { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },

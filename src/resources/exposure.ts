@@ -1,5 +1,5 @@
-import type { HTTPRoute, Ingress } from "../kube/manifests.ts";
-import { ownedMetadata } from "../model/metadata.ts";
+import type { HTTPRoute, Ingress, Service } from "../kube/manifests.ts";
+import { ownedMetadata, podSelector } from "../model/metadata.ts";
 import { port } from "../model/names.ts";
 import type { ServerBase } from "../model/server-base.ts";
 
@@ -49,6 +49,30 @@ export function ingress({ owner, names, routes }: Pick<ServerBase, "owner" | "na
         host,
         http: { paths: paths.map((path) => ({ path, pathType: "Prefix", backend })) },
       })),
+    },
+  };
+}
+
+/**
+ * Returns the Service for clients outside the cluster. The other one stays as it is, so that clients in the cluster keep its address when
+ * this one changes or is deleted.
+ */
+export function externalService({
+  owner,
+  names,
+  routes,
+}: Pick<ServerBase, "owner" | "names" | "routes">): Service | undefined {
+  if (routes.service === undefined) return undefined;
+  const { annotations, scheme, port: outside, nodePort, ...settings } = routes.service;
+  const serving = { name: "http", port: outside, targetPort: "http", protocol: "TCP", appProtocol: scheme };
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { ...ownedMetadata(owner, names.externalService), ...(annotations && { annotations }) },
+    spec: {
+      ...settings,
+      selector: podSelector(owner),
+      ports: [{ ...serving, ...(nodePort !== undefined && { nodePort }) }],
     },
   };
 }

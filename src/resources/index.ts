@@ -2,7 +2,7 @@ import type { ServerModel } from "../features/server-model.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
 import { deployment } from "./deployment.ts";
-import { httpRoute, ingress } from "./exposure.ts";
+import { externalService, httpRoute, ingress } from "./exposure.ts";
 import { garbageCollection } from "./garbage-collection.ts";
 import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler.ts";
 import { meshBuilders } from "./mesh/index.ts";
@@ -38,7 +38,7 @@ export const stages = {
   migration: [migrationJob],
   workload: [storeSecret, authSecret, deployment, garbageCollection],
   mesh: meshBuilders,
-  exposure: [ingress, httpRoute],
+  exposure: [ingress, httpRoute, externalService],
 } as const satisfies Record<string, readonly Builder[]>;
 
 export type Stage = keyof typeof stages;

@@ -110,9 +110,12 @@ export const fullest: Document = {
           minDomains: 2,
           nodeAffinityPolicy: "Honor",
           nodeTaintsPolicy: "Ignore",
+          matchLabelKeys: ["pod-template-hash"],
         },
       ],
       priorityClassName: "high",
+      runtimeClassName: "gvisor",
+      startupTimeout: "20m",
       schedulerName: "my-scheduler",
       hostAliases: [
         { ip: "10.1.2.3", hostnames: ["db.example.com", "db"] },
@@ -577,6 +580,32 @@ export const mysqlFromSecret: Document = changed(mysqlInFull, {
   "spec.authentication": { ldap: ldapUsers },
 });
 
+/** For clients outside the cluster by a load balancer, and by ports of the nodes. */
+export const byLoadBalancer: Document = changed(smallest, {
+  "spec.authentication": { basic: {} },
+  "spec.exposure": { externalURL: "https://mlflow.example.com:8443" },
+  "spec.service": {
+    type: "LoadBalancer",
+    port: 443,
+    annotations: { "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal" },
+    loadBalancerClass: "service.k8s.aws/nlb",
+    loadBalancerSourceRanges: ["10.0.0.0/8", "fd00::/8"],
+    externalTrafficPolicy: "Local",
+    ipFamilyPolicy: "PreferDualStack",
+    ipFamilies: ["IPv4", "IPv6"],
+  },
+});
+
+export const byNodePort: Document = changed(smallest, {
+  "spec.authentication": { basic: {} },
+  "spec.exposure": { externalURL: "http://node.example.com:30500" },
+  "spec.service": { type: "NodePort", port: 30_500 },
+});
+
+export const annotatedService: Document = changed(smallest, {
+  "spec.service": { annotations: { "cloud.google.com/backend-config": '{"default": "mlflow"}', note: "two\nlines" } },
+});
+
 export const rightDocuments: Readonly<Record<string, Document>> = {
   smallest,
   smallestInFull,
@@ -610,6 +639,9 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   exposed,
   exposedByUrl,
   exposedByHost,
+  byLoadBalancer,
+  byNodePort,
+  annotatedService,
 };
 
 /** A copy with fields set by path; `undefined` removes a field. Missing parents are created; `[0]` selects an item. */

@@ -14,6 +14,7 @@ const controlCharacters = ["\r", "\t", "\0", "\x1b", "\x7f", "\u0085", "\u2028"]
 const mayHaveLines = [
   "spec.server.env[].value",
   "spec.pod.annotations.*",
+  "spec.service.annotations.*",
   "spec.serviceAccount.annotations.*",
   // A separate file in PEM.
   "spec.authentication.ldap.ca.certificates",

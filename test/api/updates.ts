@@ -1,4 +1,13 @@
-import { changed, type Document, fullest, type Json, smallest, smallestInFull, sqliteWithS3 } from "./documents.ts";
+import {
+  byLoadBalancer,
+  changed,
+  type Document,
+  fullest,
+  type Json,
+  smallest,
+  smallestInFull,
+  sqliteWithS3,
+} from "./documents.ts";
 
 type Changes = Readonly<Record<string, Json | undefined>>;
 
@@ -33,6 +42,12 @@ export const wrongUpdates: readonly WrongUpdate[] = [
     { [`${volume}.size`]: undefined },
     volume,
     "restore the old size (10Gi if none was set)",
+  ),
+  update(byLoadBalancer)(
+    "no class of a load balancer",
+    { "spec.service.loadBalancerClass": undefined },
+    "spec.service.loadBalancerClass",
+    "leave out type until",
   ),
   update(smallest)("a volume below the initial size", { [`${volume}.size`]: "9Gi" }, volume, "a volume cannot shrink"),
   ofVolume(

@@ -9,6 +9,7 @@ import { wrongNetworkPolicies } from "./wrong-network-policies.ts";
 import { wrongOidcDocuments } from "./wrong-oidc-documents.ts";
 import { wrongPodMetadata } from "./wrong-pod-metadata.ts";
 import { wrongPods } from "./wrong-pods.ts";
+import { wrongServices } from "./wrong-services.ts";
 import { wrongWorkspaces } from "./wrong-workspaces.ts";
 
 const small = wrong(smallest);
@@ -26,6 +27,7 @@ export const wrongDocuments: readonly Wrong[] = [
   ...wrongOidcDocuments,
   ...wrongWorkspaces,
   ...wrongNetworkPolicies,
+  ...wrongServices,
   ...wrongArtifactStores,
   ...wrongMeshes,
   ...wrongPodMetadata,

@@ -170,7 +170,7 @@ function wrongRoutes(): Wrong[] {
       "a network policy without clients",
       { [path]: base, [ingress]: {}, "spec.networkPolicy": { from: [] } },
       "spec.networkPolicy.from",
-      "list the gateway's pods",
+      "list them there",
     ),
     byHost("http before a proxy, by default", { [`${ingress}.tls`]: undefined }, ingress, "add exposure.ingress.tls"),
     byHost(

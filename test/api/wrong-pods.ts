@@ -80,4 +80,25 @@ export const wrongPods: readonly Wrong[] = [
     ),
   ),
   pod("the scheduler Binpack", { schedulerName: "Binpack" }, "schedulerName", "must be the name of an object"),
+  pod("the RuntimeClass gVisor", { runtimeClassName: "gVisor" }, "runtimeClassName", "must be the name of an object"),
+  ...["10s", "3h", "5"].map((startupTimeout) =>
+    pod(`the startup timeout ${startupTimeout}`, { startupTimeout }, "startupTimeout", "must be a duration"),
+  ),
+  pod(
+    "another label key of a topology spread constraint",
+    {
+      topologySpreadConstraints: [
+        { maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "ScheduleAnyway", matchLabelKeys: ["app"] },
+      ],
+    },
+    "topologySpreadConstraints[0].matchLabelKeys[0]",
+    "pod-template-hash",
+  ),
+  ...["resources", "setupResources"].flatMap((field) =>
+    ["memory", "ephemeral-storage"].flatMap((name) =>
+      ["requests", "limits"].map((list) =>
+        pod(`${name} in thousandths in ${field}.${list}`, { [field]: { [list]: { [name]: "512m" } } }, field, "512Mi"),
+      ),
+    ),
+  ),
 ];

@@ -367,6 +367,30 @@ describe("admission policies for grants and exposure", { skip: unavailableReason
     );
   });
 
+  test("rejects Services for clients outside, and their annotations, of users who cannot create Services", async () => {
+    await clusterRole("service-writer", [{ apiGroups: [""], resources: ["services"], verbs: ["create"] }]);
+    const { applies: exposes } = await tenant(team, "serves", { writer: team, "service-writer": team });
+    const { applies } = await tenant(team, "denied-service", { writer: team });
+    const served = (name: string, service: Json) =>
+      changed(smallest, {
+        "metadata.name": name,
+        "spec.authentication": { basic: {} },
+        "spec.exposure": { externalURL: "https://a.example.com" },
+        "spec.service": service,
+      });
+    const noService = /cannot create services in namespace .*type and annotations of spec\.service/;
+    const balanced = served("balanced", { type: "LoadBalancer" });
+    await eventually(async () => assert.match(await applies(balanced, team), noService));
+    const outside: Json[] = [{ type: "NodePort" }, { annotations: { a: "b" } }];
+    for (const service of outside) assert.match(await applies(served("other", service), team), noService);
+    const inside: Json[] = [{ type: "ClusterIP" }, { ipFamilyPolicy: "PreferDualStack" }];
+    for (const service of inside) assert.equal(await applies(served("inside", service), team), "");
+    assert.equal(await exposes(balanced, team), "");
+    assert.equal(await applies(changed(balanced, { "spec.replicas": 0 }), team), "", "an existing Service");
+    assert.match(await applies(changed(balanced, { "spec.service.port": 1 }), team), noService);
+    assert.equal(await applies(changed(balanced, { "spec.service": undefined }), team), "", "it is removed");
+  });
+
   test("the failure policy of all policies is Fail", async () => {
     const { items } = await call<{ items: { metadata: { name: string }; spec: { failurePolicy: string } }[] }>(
       cluster,

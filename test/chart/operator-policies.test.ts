@@ -34,7 +34,8 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
   before(async () => {
     if (unavailableReason) return;
     await helmProgram();
-    cluster = await startControlPlane();
+    // One of the documents has Services of both IP families.
+    cluster = await startControlPlane({ extraArgs: ["--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112"] });
     await installIstioDefinitions(cluster);
     await installRouteDefinition(cluster);
     own = await installation(cluster);
@@ -249,9 +250,21 @@ describe("what the operator's ServiceAccount can write", { skip: unavailableReas
       { ports, selector, externalIPs: ["8.8.8.8"] },
       { type: "ExternalName", externalName: "example.com" },
       { ports, selector, type: "LoadBalancer" },
+      { ports, selector, type: "NodePort" },
       { ports, selector: { app: "other" } },
     ])
       denied(await writes(service(spec), team), isOfPolicy, JSON.stringify(spec));
+    const outside = (spec: object) => ({ ...service({ ports, ...spec }), metadata: { name: "demo-external", labels } });
+    const ofServer = { ...selector, "app.kubernetes.io/component": "server" };
+    for (const type of ["LoadBalancer", "NodePort"]) {
+      assert.equal((await writes(outside({ type, selector: ofServer }), team)).status, 201, type);
+      for (const spec of [
+        { type, selector },
+        { type, selector: { ...ofServer, "mlflow-operator.dev/server": "other" } },
+        { type, selector: ofServer, externalIPs: ["8.8.8.8"] },
+      ])
+        denied(await writes(outside(spec), team), isOfPolicy, JSON.stringify(spec));
+    }
     const policy = {
       apiVersion: "security.istio.io/v1",
       kind: "AuthorizationPolicy",

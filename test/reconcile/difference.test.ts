@@ -23,6 +23,13 @@ describe("the difference", () => {
     assert.equal(difference(wanted, live({ containers: [{ name: "istio-proxy" }, defaulted] })), undefined);
   });
 
+  test("ignores a second IP family that the API server adds, but not another first one", () => {
+    const families = (...ipFamilies: string[]) => ({ spec: { ipFamilies } });
+    assert.equal(difference(families("IPv6"), families("IPv6", "IPv4")), undefined);
+    assert.equal(difference(families("IPv6"), families("IPv4", "IPv6")), ".spec.ipFamilies[0]");
+    assert.equal(difference(families("IPv6", "IPv4"), families("IPv6")), ".spec.ipFamilies[1]");
+  });
+
   test("is the path of a changed value", () => {
     assert.equal(
       difference(wanted, live({ containers: [{ ...container, image: "a:2" }] })),

@@ -44,6 +44,45 @@ const seen = (own: Pick<ExposureView, "server" | "owned">, more: Partial<Exposur
   exposureOf({ ...own, competitors: [], known, ...more });
 const reason = (...args: Parameters<typeof seen>) => seen(...args).condition?.reason;
 
+const rolledOut = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
+
+/** The plan with these objects, a complete migration, and pods in this state. */
+function plan(
+  of: MlflowServer,
+  owned: readonly Owned[],
+  status: Deployment["status"] = rolledOut,
+  exposure: Partial<ReturnType<typeof exposureOf>> = {},
+) {
+  const wanted = { ...inputs(of), ...(exposure.routes && { routes: exposure.routes }) };
+  const { installation, references } = wanted;
+  const live = owned.map((object): Owned => {
+    if (object.kind === "Job") return completedJob(object);
+    return object.kind === "Deployment" ? { ...object, ...(status && { status }) } : object;
+  });
+  const observed = {
+    server: of,
+    owned: live,
+    unmanaged: [],
+    granted: [],
+    references,
+    model: resolve(wanted),
+    installation,
+  };
+  const { groups } = planOf({
+    ...observed,
+    exposure: {
+      keepsRoutes: exposure.keepsRoutes ?? false,
+      addresses: [],
+      isExclusive: exposure.isExclusive ?? true,
+    },
+    isMutatedByAdmission: () => false,
+    now: new Date(0),
+  });
+  return groups.map((group) =>
+    group.map((step) => `${step.do} ${"live" in step ? step.live.kind : "manifest" in step ? step.manifest.kind : ""}`),
+  );
+}
+
 describe("the condition Exposed", () => {
   test("is True if all routes match the spec and their controllers accept them", () => {
     assert.deepEqual([seen(there(led)).condition?.status, reason(there(led))], ["True", "Exposed"]);
@@ -67,6 +106,56 @@ describe("the condition Exposed", () => {
     const found = seen(there(led), { known: new Set(["Ingress"]) });
     assert.equal(found.condition?.reason, "GatewayApiMissing");
     assert.deepEqual([...found.routes], ["Ingress"]);
+  });
+});
+
+describe("a Service for clients outside the cluster", () => {
+  const by = (type: "LoadBalancer" | "NodePort") =>
+    server({ service: { type }, exposure: { externalURL }, authentication: { basic: {} } });
+  const withStatus = (of: MlflowServer, ingress: object[]) => {
+    const { owned } = there(of);
+    return {
+      server: of,
+      owned: owned.map((each) => (each.kind === "Service" ? { ...each, status: { loadBalancer: { ingress } } } : each)),
+    };
+  };
+
+  test("is exposed when the load balancer has an address, and with ports of the nodes immediately", () => {
+    const balanced = by("LoadBalancer");
+    assert.equal(reason(bare(balanced)), "RouteProgressing");
+    const waiting = seen(there(balanced)).condition;
+    assert.deepEqual([waiting?.status, waiting?.reason], ["Unknown", "LoadBalancerWithoutAddress"]);
+    assert.match(waiting?.message ?? "", /Service\/demo-external/);
+    assert.equal(reason(withStatus(balanced, [{ hostname: "lb.example.com" }])), "Exposed");
+    assert.equal(reason(there(by("NodePort"))), "Exposed");
+    assert.deepEqual([...seen(there(balanced)).addresses], [], "its address is its own, so it competes for no host");
+  });
+
+  test("is created when all pods run the spec, and deleted before the pods of another spec", () => {
+    const balanced = by("LoadBalancer");
+    const everything = all(inputs(balanced));
+    const inside = everything.filter(({ metadata }) => metadata.name !== "demo-external");
+    assert.deepEqual(plan(balanced, inside), [["create Service"]]);
+    assert.deepEqual(plan(balanced, inside, { ...rolledOut, replicas: 2 }), []);
+    const basic = server({ authentication: { basic: {} } });
+    assert.deepEqual(plan(basic, everything).slice(0, 2), [["delete Service"], ["apply Deployment"]]);
+  });
+
+  test("delays pods without authentication until it no longer exists", () => {
+    const closed = { ...by("LoadBalancer").spec, authentication: { kubernetes: {} } };
+    const everything = all(inputs(server(closed)));
+    const open = server({ authentication: { none: {} } });
+    const writes = (owned: readonly Owned[]) => plan(open, owned).flat();
+    assert.ok(writes(everything).includes("delete Service"));
+    assert.ok(!writes(everything).some((step) => step.includes("Deployment")), writes(everything).join());
+    const terminating = everything.map((each) =>
+      each.metadata.name === "demo-external"
+        ? { ...each, metadata: { ...each.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } }
+        : each,
+    );
+    assert.ok(!writes(terminating).some((step) => step.includes("Deployment")));
+    const gone = everything.filter(({ metadata }) => metadata.name !== "demo-external");
+    assert.ok(writes(gone).includes("apply Deployment"));
   });
 });
 
@@ -140,47 +229,6 @@ describe("an address that two servers request", () => {
 });
 
 describe("a route to a server", () => {
-  const rolledOut = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
-
-  /** The plan with these objects, a complete migration, and pods in this state. */
-  function plan(
-    of: MlflowServer,
-    owned: readonly Owned[],
-    status: Deployment["status"] = rolledOut,
-    exposure: Partial<ReturnType<typeof exposureOf>> = {},
-  ) {
-    const wanted = { ...inputs(of), ...(exposure.routes && { routes: exposure.routes }) };
-    const { installation, references } = wanted;
-    const live = owned.map((object): Owned => {
-      if (object.kind === "Job") return completedJob(object);
-      return object.kind === "Deployment" ? { ...object, ...(status && { status }) } : object;
-    });
-    const observed = {
-      server: of,
-      owned: live,
-      unmanaged: [],
-      granted: [],
-      references,
-      model: resolve(wanted),
-      installation,
-    };
-    const { groups } = planOf({
-      ...observed,
-      exposure: {
-        keepsRoutes: exposure.keepsRoutes ?? false,
-        addresses: [],
-        isExclusive: exposure.isExclusive ?? true,
-      },
-      isMutatedByAdmission: () => false,
-      now: new Date(0),
-    });
-    return groups.map((group) =>
-      group.map(
-        (step) => `${step.do} ${"live" in step ? step.live.kind : "manifest" in step ? step.manifest.kind : ""}`,
-      ),
-    );
-  }
-
   const everything = all(inputs(led));
   const withoutRoutes = everything.filter(({ kind }) => kind !== "Ingress" && kind !== "HTTPRoute");
 

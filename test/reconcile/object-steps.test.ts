@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ConfigMap, PersistentVolumeClaim, RoleBinding } from "../../src/kube/manifests.ts";
+import type { ConfigMap, PersistentVolumeClaim, RoleBinding, Service } from "../../src/kube/manifests.ts";
 import { deletionsOf, type LiveObjects, stepsFor } from "../../src/reconcile/object-steps.ts";
 import { configMap } from "../support/fixtures.ts";
 
@@ -45,6 +45,22 @@ describe("the steps for an object", () => {
       assert.deepEqual(stepsFor(wanted, objects([changed], ownership)), []);
       assert.deepEqual(deletionsOf([], objects([changed], ownership)), []);
     }
+  });
+
+  test("replaces a Service with another primary IP family or class of load balancer, which are immutable", () => {
+    const service = (spec: Service["spec"]): Service => {
+      const metadata = { name: "demo", namespace: "team-a" };
+      return { apiVersion: "v1", kind: "Service", metadata, spec: { type: "LoadBalancer", ...spec } };
+    };
+    const step = (wantedSpec: Service["spec"], live: Service["spec"]) =>
+      stepsFor(service(wantedSpec), objects([service(live)])).map((each) => each.do);
+    assert.deepEqual(step({ ipFamilies: ["IPv6"] }, { ipFamilies: ["IPv4", "IPv6"] }), ["delete"]);
+    assert.deepEqual(step({ ipFamilies: ["IPv6", "IPv4"] }, { ipFamilies: ["IPv6"] }), ["apply"]);
+    assert.deepEqual(step({ loadBalancerClass: "a/b" }, { loadBalancerClass: "a/c" }), ["delete"]);
+    assert.deepEqual(step({ loadBalancerClass: "a/b" }, {}), ["delete"]);
+    assert.deepEqual(step({ loadBalancerClass: "a/b" }, { type: "NodePort" }), ["delete"]);
+    assert.deepEqual(step({ type: "NodePort" }, { loadBalancerClass: "a/b" }), ["apply"]);
+    assert.deepEqual(step({}, { loadBalancerClass: "of.a/webhook", ipFamilies: ["IPv4"] }), []);
   });
 
   test("deletes a binding of another role, whose role is immutable", () => {

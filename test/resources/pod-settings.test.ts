@@ -19,24 +19,41 @@ const withListener: Partial<MlflowServerSpec> = {
 };
 
 const pod = {
+  runtimeClassName: "gvisor",
   schedulerName: "my-scheduler",
   hostAliases: [{ ip: "10.1.2.3", hostnames: ["db.example.com"] }],
   dnsConfig: { searches: ["corp.example.com"], options: [{ name: "ndots" as const, value: "2" }] },
 };
 
-test("scheduler and name resolution are those of the spec in all pods: of the server, its migration and its listener", () => {
+test("runtime class, scheduler and name resolution are those of the spec in all pods: of the server, its migration and its listener", () => {
   const pods = podsOf({ ...withListener, pod });
   assert.equal(pods.size, 3, [...pods.keys()].join());
   for (const [name, spec] of pods) {
-    const { schedulerName, hostAliases, dnsConfig } = spec;
-    assert.deepEqual({ schedulerName, hostAliases, dnsConfig }, pod, name);
+    const { runtimeClassName, schedulerName, hostAliases, dnsConfig } = spec;
+    assert.deepEqual({ runtimeClassName, schedulerName, hostAliases, dnsConfig }, pod, name);
   }
 });
 
 test("without them pods have those of the cluster", () => {
   for (const [name, spec] of podsOf(withListener))
-    for (const field of ["schedulerName", "hostAliases", "dnsConfig", "dnsPolicy"])
+    for (const field of ["runtimeClassName", "schedulerName", "hostAliases", "dnsConfig", "dnsPolicy"])
       assert.ok(!(field in spec), `${name}: ${field}`);
+});
+
+test("MLflow has five minutes to start, or the time of the spec, and the rollout does not fail before", () => {
+  const startOf = (spec: Partial<MlflowServerSpec>) => {
+    const found = all(inputs(server(spec))).find((each) => each.kind === "Deployment");
+    const probe = found?.spec.template.spec?.containers[0]?.startupProbe;
+    return [(probe?.periodSeconds ?? 0) * (probe?.failureThreshold ?? 0), found?.spec.progressDeadlineSeconds];
+  };
+  assert.deepEqual(startOf({}), [300, 600]);
+  assert.deepEqual(startOf({ pod: { startupTimeout: "20m" } }), [1200, 1500]);
+  const oauth2Proxy = {
+    issuerURL: "https://dex.example.com/dex",
+    clientID: "mlflow",
+    authorization: { allAuthenticatedUsers: {} },
+  };
+  assert.deepEqual(startOf({ pod: { startupTimeout: "61s" }, authentication: { oauth2Proxy } }), [65, 600]);
 });
 
 test("user and group are those of the image, or nothing is asked for where the platform assigns them", () => {

@@ -17,7 +17,6 @@ export function podSecurityProblems({ metadata, spec }: V1PodTemplateSpec): stri
     spec.securityContext?.seLinuxOptions !== undefined && "seLinuxOptions",
     spec.securityContext?.appArmorProfile?.type === "Unconfined" && "AppArmor is off",
     spec.ephemeralContainers !== undefined && "ephemeral containers",
-    spec.runtimeClassName !== undefined && "another runtime",
     spec.automountServiceAccountToken !== false && "a token is mounted",
     spec.priorityClassName?.startsWith("system-") && "a system priority",
     ...annotations.map((key) => (key.startsWith(appArmor) || key.includes("seccomp")) && `annotation ${key}`),

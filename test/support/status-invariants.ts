@@ -5,6 +5,7 @@ import type { MlflowServer } from "../../src/api/server.ts";
 import type { MlflowWorkspaceAccess } from "../../src/api/workspace-access.ts";
 import type { Condition } from "../../src/kube/conditions.ts";
 import type { Deployment } from "../../src/kube/manifests.ts";
+import { hasExternalService } from "../../src/model/exposure.ts";
 import { reasonsOf, serverConditions } from "../../src/reconcile/conditions/index.ts";
 
 export type Reporting = CustomResource;
@@ -127,7 +128,7 @@ function assertTypes({ spec }: MlflowServer, types: readonly string[], text: str
     DatabaseReady: true,
     Available: true,
     MeshReady: spec.mesh !== undefined || spec.traces !== undefined,
-    Exposed: spec.exposure?.ingress !== undefined || spec.exposure?.httpRoute !== undefined,
+    Exposed: spec.exposure?.ingress !== undefined || spec.exposure?.httpRoute !== undefined || hasExternalService(spec),
     WorkspacesReady: spec.workspaces !== undefined,
   };
   for (const [type, isExpected] of Object.entries(expected))

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Rule } from "./rule.ts";
+import { type Rule, rules } from "./rule.ts";
 import { plainText } from "./text.ts";
 
 /**
@@ -31,10 +31,22 @@ const isQuantity = (self: string) => `(type(${self}) == int || isQuantity(${self
 const quantity = (self: string) => `(type(${self}) == int ? quantity('0').add(${self}) : quantity(${self}))`;
 
 /** For an object with `requests` and `limits`. Only for these resources: for all names the cost exceeds the limit of Kubernetes before 1.34. */
-export const requestsWithinLimits: Rule = {
+const requestsWithinLimits: Rule = {
   rule: `!has(self.requests) || !has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(name, !(name in self.requests) || !(name in self.limits) || !${isQuantity(request)} || !${isQuantity(limit)} || ${quantity(request)}.compareTo(${quantity(limit)}) <= 0)`,
   message: "a request cannot be above the limit of the same resource: lower requests or raise limits",
 };
+
+const isThousandths = (list: string) =>
+  `has(self.${list}) && name in self.${list} && type(self.${list}[name]) == string && self.${list}[name].endsWith('m')`;
+
+/** For an object with `requests` and `limits`. Kubernetes accepts such amounts with a warning, which clients of an operator do not see. */
+const inBytes: Rule = {
+  rule: `['memory', 'ephemeral-storage'].all(name, !(${isThousandths("requests")}) && !(${isThousandths("limits")}))`,
+  message: "memory and ephemeral-storage in m are thousandths of a byte: write Mi, such as 512Mi",
+};
+
+/** Rules for an object with `requests` and `limits`. */
+export const amountRules = rules(requestsWithinLimits, inBytes);
 
 const wholeNumber = "(0|[1-9][0-9]{0,6})";
 const pattern = `^(${wholeNumber}h)?(${wholeNumber}m)?(${wholeNumber}s)?$`;

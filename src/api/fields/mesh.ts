@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { requiredRemedy } from "./rule.ts";
-import { text } from "./text.ts";
+import { plainText } from "./text.ts";
 
 /** The service mesh of the pods. */
 export const mesh = z
@@ -12,7 +12,7 @@ export const mesh = z
             "Data plane mode. Ambient: ztunnel on the nodes, and a waypoint for this server. Sidecar: an Envoy in each pod; it requires native sidecars (Kubernetes 1.29 or newer) and istio-cni. A change replaces the pods. Example: Ambient.",
           ...requiredRemedy("write mode: Ambient, or mode: Sidecar"),
         }),
-        trustDomain: text(
+        trustDomain: plainText(
           "Trust domain of the mesh (meshConfig.trustDomain). With a wrong one no writer is identified; in ambient mode a condition reports the correct one. Default: cluster.local. Example: prod.example.com.",
           253,
           {

@@ -1,13 +1,15 @@
 import { z } from "zod";
 import { rules } from "./rule.ts";
 import { labelSelector } from "./scheduling.ts";
-import { plainText } from "./text.ts";
+import { matching } from "./text.ts";
 
-const cidr = (description: string) =>
-  plainText(description, 64, {
-    rule: "self.matches('^(([0-9]{1,3}[.]){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$')",
-    message: "must be a CIDR such as 10.0.0.0/8 or fd00::/8; for one address write 10.1.2.3/32",
-  });
+export const cidr = (description: string) =>
+  matching(
+    description,
+    64,
+    "(([0-9]{1,3}[.]){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))",
+    "must be a CIDR such as 10.0.0.0/8 or fd00::/8; for one address write 10.1.2.3/32",
+  );
 
 const peer = z
   .strictObject({

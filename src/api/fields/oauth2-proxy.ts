@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amounts, requestsWithinLimits } from "./amounts.ts";
+import { amountRules, amounts } from "./amounts.ts";
 import { hostWithPort, portPattern } from "./host.ts";
 import { proxyImage } from "./image.ts";
 import { proxyAuthorization } from "./proxy-authorization.ts";
@@ -60,7 +60,7 @@ export const oauth2Proxy = z
       })
       .meta({
         description: "Compute resources of oauth2-proxy. Example: {requests: {memory: 128Mi}}.",
-        ...rules(requestsWithinLimits),
+        ...amountRules,
       })
       .optional(),
     issuerURL: issuer(

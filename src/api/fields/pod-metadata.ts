@@ -11,10 +11,13 @@ const reservedNames =
 const reservedMessage =
   "keys of istio.io and mlflow-operator.dev, and app.kubernetes.io/name, managed-by, component and version, are reserved for the operator: use other keys";
 
-/** The rule that rejects them, on a map of labels or annotations. */
+/** The rule that rejects them, on a map of labels or annotations, and the copy of the whole object that kubectl stores, which caches omit. */
 export const reservedKeys: Rule = {
-  rule: `self.all(key, !key.matches('${reservedPattern}') && !(key in ${reservedNames}))`,
-  message: reservedMessage,
+  rule: `self.all(key, !key.matches('${reservedPattern}|/last-applied-configuration$') && !(key in ${reservedNames}))`,
+  message: reservedMessage.replace(
+    "are reserved for the operator",
+    "and last-applied-configuration are reserved for the operator and kubectl",
+  ),
 };
 
 /** The same for pods, which can opt out of a mesh. */

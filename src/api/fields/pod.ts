@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { amounts, requestsWithinLimits } from "./amounts.ts";
+import { amountRules, amounts, duration, within } from "./amounts.ts";
 import { noSystemPriority, podAnnotations, podLabels } from "./pod-metadata.ts";
 import { dnsConfig, hostAliases } from "./pod-network.ts";
-import { rules } from "./rule.ts";
 import { affinity, labelSelector, tolerations } from "./scheduling.ts";
 import { labelKey, labelMap, objectName } from "./text.ts";
 
@@ -30,6 +29,15 @@ const topologySpreadConstraint = z
         description: "Whether node affinity excludes nodes from the calculation. Default: Honor. Example: Ignore.",
       })
       .optional(),
+    matchLabelKeys: z
+      .array(z.enum(["pod-template-hash"]).meta({ description: "A label." }))
+      .max(1)
+      .meta({
+        "x-kubernetes-list-type": "atomic",
+        description:
+          "Labels of a pod that counted pods share, so that a rollout counts new pods only. Default: none. Example: [pod-template-hash].",
+      })
+      .optional(),
     nodeTaintsPolicy: z
       .enum(["Honor", "Ignore"])
       .meta({ description: "Whether taints exclude nodes from the calculation. Default: Ignore. Example: Honor." })
@@ -54,7 +62,7 @@ export const pod = z
       .meta({
         description:
           'Compute resources of the MLflow container. Default: requests of 100m CPU and 384Mi of memory, which grow with the workers and never exceed a limit, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
-        ...rules(requestsWithinLimits),
+        ...amountRules,
       })
       .optional(),
     setupResources: z
@@ -67,7 +75,7 @@ export const pod = z
       .meta({
         description:
           "Compute resources of the containers that run to completion: the migration, and the checks before it and before MLflow starts. Default: small requests, with the limits of the MLflow container for cpu, memory and ephemeral-storage. Example: {limits: {memory: 1Gi}}.",
-        ...rules(requestsWithinLimits),
+        ...amountRules,
       })
       .optional(),
     nodeSelector: labelMap("Labels that a node must have. Default: none. Example: {disktype: ssd}.").optional(),
@@ -86,6 +94,11 @@ export const pod = z
     priorityClassName: objectName(
       "PriorityClass of the pods; not one whose name begins with system-. Default: that of the cluster. Example: high.",
       noSystemPriority,
+    ).optional(),
+    runtimeClassName: objectName("RuntimeClass of all pods. Default: none. Example: gvisor.").optional(),
+    startupTimeout: duration(
+      "Time in which MLflow must start, or its container is restarted. Default: 5m. Example: 20m.",
+      within("1m", "2h", "must be a duration from 1m to 2h, such as 20m"),
     ).optional(),
     schedulerName: objectName("Scheduler of the pods. Default: default-scheduler. Example: my-scheduler.").optional(),
     hostAliases: hostAliases.optional(),

@@ -62,7 +62,7 @@ function withoutUser(hasUser: string, description: string, maxLength: number, fu
 }
 
 /** Text that must match a regular expression (RE2) as a whole, which therefore excludes control characters. */
-function matching(description: string, maxLength: number, pattern: string, message: string, ...further: Rule[]) {
+export function matching(description: string, maxLength: number, pattern: string, message: string, ...further: Rule[]) {
   return plainText(description, maxLength, { rule: `self.matches('^${pattern}$')`, message }, ...further);
 }
 

@@ -21,7 +21,7 @@ function onAnswer(
   return onEndpoint(facts, ({ addresses, [request]: answer }, object) => {
     if ("notRead" in addresses) return [notChecked("The host does not resolve")];
     if ("value" in answer) return check(answer.value.status, object);
-    const fix = "Check the Ingress or HTTPRoute, its controller, and firewalls.";
+    const fix = "Check the Ingress, HTTPRoute or load balancer, its controller, and firewalls.";
     return [problem(object, `${answer.notRead}.`, effect, fix)];
   });
 }
@@ -30,7 +30,7 @@ export function checkResolution(facts: DoctorFacts): readonly Finding[] {
   return onEndpoint(facts, ({ addresses }, object) => {
     if ("value" in addresses) return [ok(`The host resolves to ${addresses.value.join(", ")}.`)];
     const fix =
-      "Create the DNS record of the host for the address of the Ingress or Gateway, or use a resolver that has it.";
+      "Create the DNS record of the host for the address of the Ingress, Gateway or load balancer, or use a resolver that has it.";
     return [problem(object, `${addresses.notRead}.`, effect, fix)];
   });
 }
@@ -43,7 +43,7 @@ export function checkTls(facts: DoctorFacts): readonly Finding[] {
           object,
           "It has no TLS.",
           "Passwords and tokens are sent in plain text.",
-          "Configure TLS in the Ingress or Gateway, and an https URL in spec.exposure.externalURL.",
+          "Configure TLS in the Ingress, Gateway or load balancer, and an https URL in spec.exposure.externalURL.",
         ),
       ];
     if ("notRead" in addresses) return [notChecked("The host does not resolve")];
@@ -53,7 +53,7 @@ export function checkTls(facts: DoctorFacts): readonly Finding[] {
           object,
           `${tls.notRead}.`,
           effect,
-          "Check the address, firewalls, and the TLS settings of the Ingress or Gateway.",
+          "Check the address, firewalls, and the TLS settings of the Ingress, Gateway or load balancer.",
         ),
       ];
     const { error, names, subject } = tls.value;
@@ -66,7 +66,7 @@ export function checkTls(facts: DoctorFacts): readonly Finding[] {
               object,
               `The certificate of ${subject} ${dates}.`,
               "Clients that verify it fail when it has expired.",
-              "Renew the certificate of the Ingress or Gateway.",
+              "Renew the certificate of the Ingress, Gateway or load balancer, or that of spec.server.tls.",
             ),
           ]),
       ...(error === undefined || error === "CERT_HAS_EXPIRED"

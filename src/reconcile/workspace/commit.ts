@@ -3,7 +3,7 @@ import type { Owned } from "../../kube/manifests.ts";
 import { label, manager } from "../../kube/names.ts";
 import { objectText } from "../../kube/object.ts";
 import type { Cause } from "../cause.ts";
-import { difference, isOtherRole } from "../difference.ts";
+import { difference, mustBeReplaced } from "../difference.ts";
 import { type Adoption, concurrently, writeObject } from "../object-steps.ts";
 import { writeConflictOf } from "../write-conflict.ts";
 import type { WorkspaceCluster, WorkspaceObject } from "./workspace-cluster.ts";
@@ -35,7 +35,7 @@ async function write(cluster: WorkspaceCluster, step: WorkspaceStep): Promise<Wo
 
 /** A managed object that lost its labels is repaired, another one is a conflict. */
 function adoption(live: Owned, manifest: WorkspaceObject): Adoption<WorkspaceConflict> {
-  if (isManaged(live) && isOtherRole(live, manifest)) return { step: { do: "delete", live } };
+  if (isManaged(live) && mustBeReplaced(live, manifest)) return { step: { do: "delete", live } };
   if (isManaged(live) || difference({ ...manifest, metadata: {} }, live) === undefined)
     return { step: { do: "apply", manifest, live } };
   const message = `${objectText(live)} in namespace ${live.metadata.namespace} exists and is not managed by this operator, so it is not changed: delete it if it is not needed${live.kind === "ConfigMap" ? ", or set spec.workspaces.clientConfigMaps: false" : ""}`;

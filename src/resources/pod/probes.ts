@@ -4,7 +4,7 @@ import { port } from "../../model/names.ts";
 
 /** Returns the probes of MLflow. `/health` needs no credential with any authentication method, and accepts any Host header. */
 export function probes(model: ServerModel): Record<"startupProbe" | "readinessProbe" | "livenessProbe", V1Probe> {
-  const { proxy, authentication, addresses } = model;
+  const { proxy, authentication, addresses, pod } = model;
   // Behind oauth2-proxy MLflow listens on loopback, so the probe runs in the container: Python without `site`, which takes
   // about 40 ms. An unauthenticated path through the proxy would weaken it.
   const probe = (path: string): V1Probe =>
@@ -12,11 +12,11 @@ export function probes(model: ServerModel): Record<"startupProbe" | "readinessPr
       ? { httpGet: { path, port: "http", scheme: addresses.scheme.toUpperCase() } }
       : { exec: { command: ["python", "-I", "-S", "-c", program(path)] } };
   // An exec probe costs more than a request, especially while MLflow starts.
-  const startup =
-    proxy === undefined ? { periodSeconds: 2, failureThreshold: 150 } : { periodSeconds: 5, failureThreshold: 60 };
+  const periodSeconds = proxy === undefined ? 2 : 5;
+  const startup = { periodSeconds, failureThreshold: Math.ceil(pod.startupSeconds / periodSeconds) };
   const readinessPath = authentication.readinessPath ?? "/health";
   return {
-    // Five minutes to start, for a large registry or a slow node. The other probes start after this one succeeds.
+    // The time to start is for a large registry or a slow node. The other probes start after this one succeeds.
     startupProbe: { ...probe("/health"), ...startup, timeoutSeconds: 5 },
     // Removes a pod from the Service within 15 seconds.
     readinessProbe: { ...probe(readinessPath), periodSeconds: 5, failureThreshold: 3, timeoutSeconds: 5 },
