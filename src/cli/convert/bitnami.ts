@@ -13,6 +13,7 @@ import {
   setVolume,
   variablesOf,
 } from "./common.ts";
+import { servicePort, serviceRows, setService } from "./service.ts";
 import { isValues, type Value, type Values } from "./values.ts";
 
 const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
@@ -21,7 +22,6 @@ const noSubchart = "the operator does not run databases or object stores: run on
 const toSecret = "the manifest references a Secret that has it";
 const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 const ownName = "the name of the MlflowServer names the objects";
-const service = "the Service is a ClusterIP with port 5000: expose the server by spec.exposure";
 const spread = "pods are spread over nodes as far as possible";
 
 const tracking = (...keys: readonly string[]): string[] => keys.map((key) => `tracking.${key}`);
@@ -156,20 +156,17 @@ const rows: readonly Row[] = [
   mapped("tracking.extraEnvVarsCM", "server.envFrom"),
   mapped("tracking.extraEnvVarsSecret", "server.envFrom"),
   ...notNeeded("the operator has its own init containers", ...tracking("enableDefaultInitContainers")),
+  ...serviceRows("tracking.service"),
   ...unsupported(
-    service,
-    ...tracking("service.type", "service.nodePorts.*", "service.clusterIP", "service.loadBalancerIP"),
+    "the cluster chooses addresses: an annotation of your load balancer can set one",
+    ...tracking("service.clusterIP", "service.loadBalancerIP"),
   ),
-  ...unsupported(
-    service,
-    ...tracking(
-      "service.loadBalancerSourceRanges[]",
-      "service.labels.*",
-      "service.annotations.*",
-      "service.extraPorts[].*",
-    ),
-  ),
-  ...notNeeded(service, ...tracking("service.ports.*", "service.externalTrafficPolicy")),
+  ...unsupported("the Services have the ports of the server only", ...tracking("service.extraPorts[].*")),
+  ...unsupported("the operator sets the labels of the Services", ...tracking("service.labels.*")),
+  changed("tracking.service.ports.*", "service.port", servicePort),
+  changed("tracking.service.nodePorts.*", "service.port", "of a Service of type NodePort"),
+  mapped("tracking.service.loadBalancerSourceRanges[]", "service.loadBalancerSourceRanges"),
+  changed("tracking.service.externalTrafficPolicy", "service.externalTrafficPolicy", "not of a ClusterIP"),
   ...notNeeded(
     "any pod can answer any request",
     ...tracking("service.sessionAffinity", "service.sessionAffinityConfig.*"),
@@ -208,7 +205,7 @@ const rows: readonly Row[] = [
   ...unsupported("write networkPolicy.egress.ports", ...tracking("networkPolicy.extraEgress[].*")),
   mapped("tracking.networkPolicy.ingressNSMatchLabels.*", "networkPolicy.from"),
   mapped("tracking.networkPolicy.ingressNSPodMatchLabels.*", "networkPolicy.from"),
-  mapped("tracking.persistence.enabled", "artifactStore.persistentVolume"),
+  ...notNeeded("artifacts are on a volume if the values have no bucket", ...tracking("persistence.enabled")),
   mapped("tracking.persistence.storageClass", "artifactStore.persistentVolume.storageClassName"),
   mapped("tracking.persistence.accessModes[]", "artifactStore.persistentVolume.accessModes"),
   mapped("tracking.persistence.size", "artifactStore.persistentVolume.size"),
@@ -319,6 +316,7 @@ function convert(context: ConversionContext): void {
   if (Object.keys(labels).length > 0) draft.set("pod.labels", labels);
   setSpread(context);
   setExposure(context);
+  setOutsideService(context);
   setNetworkPolicy(context);
   if (values.flag("tracking.metrics.enabled")) setMonitoring(context, "tracking.metrics.serviceMonitor");
   if (!values.flag("tracking.pdb.create", true)) draft.set("podDisruptionBudget.enabled", false);
@@ -565,6 +563,19 @@ function setExposure(context: ConversionContext): void {
   if (!values.flag("tracking.httproute.enabled")) return;
   draft.set("exposure.httpRoute.parentRefs", values.list("tracking.httproute.parentRefs"));
   draft.set("exposure.httpRoute.hostnames", values.list("tracking.httproute.hostnames"));
+}
+
+function setOutsideService(context: ConversionContext): void {
+  const { values, draft } = context;
+  const at = "tracking.service";
+  const scheme = values.flag("tracking.tls.enabled") ? "https" : "http";
+  const port = values.number(`${at}.ports.${scheme}`);
+  setService(context, { at, port, nodePort: values.number(`${at}.nodePorts.${scheme}`) });
+  const type = values.text(`${at}.type`);
+  if (type !== "NodePort" && type !== "LoadBalancer") return;
+  draft.set("service.externalTrafficPolicy", values.text(`${at}.externalTrafficPolicy`));
+  const ranges = values.list(`${at}.loadBalancerSourceRanges`) ?? [];
+  if (type === "LoadBalancer" && ranges.length > 0) draft.set("service.loadBalancerSourceRanges", ranges);
 }
 
 function setNetworkPolicy({ values, draft }: ConversionContext): void {

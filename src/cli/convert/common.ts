@@ -248,7 +248,10 @@ export function setIngress(
   const annotations: Record<string, Value> = {};
   for (const [name, value] of Object.entries(values.map(keys.annotations) ?? {})) {
     const text = String(value);
-    const why = rejectionOf(name, text);
+    const why =
+      name === "kubernetes.io/ingress.class"
+        ? "use exposure.ingress.className"
+        : rejectionOf(unsafeAnnotations, name, text);
     if (why === undefined) annotations[name] = text;
     else report(pathText([...keys.annotations.split("."), name]), "unmapped", why);
   }
@@ -263,12 +266,11 @@ export function setIngress(
   if (prefix !== "") draft.set("exposure.externalURL", `${tls.length > 0 ? "https" : "http"}://${hosts[0]}${prefix}`);
 }
 
-/** The message of the first rule of the API that rejects an annotation of an Ingress. */
-function rejectionOf(name: string, value: string): string | undefined {
-  if (name === "kubernetes.io/ingress.class") return "use exposure.ingress.className";
+/** The message of the first of these rules of the API that rejects an annotation. */
+export function rejectionOf(rules: readonly Rule[], name: string, value: string): string | undefined {
   const rejects = (rule: Rule) =>
     ruleProblems({ ...anyAnnotations, "x-kubernetes-validations": [rule] }, { [name]: value }, "").length > 0;
-  return unsafeAnnotations.find(rejects)?.message;
+  return rules.find(rejects)?.message;
 }
 
 const anyAnnotations = { type: "object", additionalProperties: { type: "string" } } as const;

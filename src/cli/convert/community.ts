@@ -15,6 +15,7 @@ import {
   withoutLeading,
   withoutTrailing,
 } from "./common.ts";
+import { servicePort, serviceRows, setService } from "./service.ts";
 import { isValues, type Values } from "./values.ts";
 
 const podFields = {
@@ -67,20 +68,15 @@ const rows: readonly Row[] = [
   mapped("podAnnotations.*", "pod.annotations"),
   mapped("extraPodLabels.*", "pod.labels"),
   ...notNeeded(ownPods, "podSecurityContext.*", "securityContext.*"),
-  ...notNeeded(
-    "the Service has the name of the MlflowServer and port 5000",
-    "service.port",
-    "service.name",
-    "service.enabled",
-  ),
+  ...notNeeded("the Service has the name of the MlflowServer and port 5000", "service.name", "service.enabled"),
   ...notNeeded(
     "the operator sets the port in the pod",
     "service.containerPort",
     "service.containerPortName",
     "serverHost",
   ),
-  ...unsupported("the Service is a ClusterIP without annotations: expose the server by spec.exposure", "service.type"),
-  ...unsupported("the Service is a ClusterIP without annotations", "service.annotations.*"),
+  ...serviceRows(),
+  changed("service.port", "service.port", servicePort),
   mapped("log.level", "server.logLevel"),
   ...notNeeded("logs are always on", "log.enabled"),
   ...notNeeded("the operator turns MLflow's telemetry off", "telemetry.enabled"),
@@ -149,8 +145,16 @@ const rows: readonly Row[] = [
     "artifactRoot.s3.existingSecret.keyOfSecretAccessKey",
     "artifactStore.s3.credentialsSecretRef.secretAccessKeyKey",
   ),
-  ...notNeeded("the operator generates it; users must sign in again once", "flaskServerSecretKey"),
+  ...notNeeded(
+    "the operator generates it, so users must sign in again once; or write server.sessionSecretRef",
+    "flaskServerSecretKey",
+    "flaskServerSecret.*",
+  ),
   mapped("auth.enabled", "authentication.basic"),
+  ...unsupported(
+    "MLflow cannot create the tables of its users in MySQL: write authentication.basic.database.postgresql",
+    "auth.mysql.*",
+  ),
   changed("auth.adminUsername", "authentication.basic.adminCredentialsSecretRef", toSecret),
   changed(
     "auth.adminPassword",
@@ -329,6 +333,7 @@ function convert(context: ConversionContext): void {
     sources?.map((name) => ({ secretRef: { name: draft.existing(name, ["all keys"]) } })),
   );
   setExposure(context);
+  setService(context, { port: values.number("service.port") });
   setMonitoring(context, "serviceMonitor");
 }
 

@@ -12,6 +12,7 @@ import {
   storeOfLocation,
   variablesOf,
 } from "./common.ts";
+import { servicePort, serviceRows, setService } from "./service.ts";
 
 const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
 const ownCa = "the operator reads CA certificates at the field ca of the database, the artifact store and the issuer";
@@ -54,18 +55,15 @@ const rows: readonly Row[] = [
   ...notNeeded("namespaces are the workspaces", "mlflow.workspaceStoreUri"),
   mapped("mlflow.serveArtifacts", "artifactStore.access"),
   mapped("mlflow.workers", "server.workers"),
-  ...notNeeded("the Service has port 5000", "mlflow.port", "service.port"),
+  ...notNeeded("the Service has port 5000", "mlflow.port"),
+  changed("service.port", "service.port", servicePort),
   mapped("mlflow.allowedHosts[]", "server.allowedHosts"),
   mapped("mlflow.corsAllowedOrigins", "server.corsAllowedOrigins"),
   ...unsupported("set exposure.externalURL, such as https://mlflow.example.com/mlflow", "mlflow.staticPrefix"),
   mapped("env[].*", "server.env"),
   mapped("envFrom[].*", "server.envFrom"),
   ...notNeeded(ownPods, "podSecurityContext.*", "securityContext.*"),
-  ...unsupported(
-    "the Service is a ClusterIP without annotations: expose the server by spec.exposure",
-    "service.type",
-    "service.annotations.*",
-  ),
+  ...serviceRows(),
   ...unsupported("write monitoring with the namespace of Prometheus", "metrics.*"),
   ...unsupported(
     "write networkPolicy.egress.ports",
@@ -117,6 +115,7 @@ function convert(context: ConversionContext): void {
   const certificate = values.text("tls.secretName");
   if (certificate !== undefined)
     draft.set("server.tls.certificateSecretRef", { name: draft.existing(certificate, ["tls.crt", "tls.key"]) });
+  setService(context, { port: values.number("service.port") });
   setEnvironment(context, variablesOf(values.list("env"), "env"));
   draft.set("server.envFrom", values.list("envFrom"));
   setPod(context, {

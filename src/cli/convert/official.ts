@@ -16,6 +16,7 @@ import {
   storeOfLocation,
   variablesOf,
 } from "./common.ts";
+import { serviceRows, setService } from "./service.ts";
 import { isValues, type Values } from "./values.ts";
 
 const ownPods = "the operator runs the pods under Pod Security restricted, with its own user and group ids";
@@ -53,11 +54,7 @@ const rows: readonly Row[] = [
   mapped("server.staticPrefix", "exposure.externalURL"),
   ...notNeeded("the operator sets probes that fit MLflow's start", "probes.*"),
   ...garbageRows,
-  ...unsupported(
-    "the Service is a ClusterIP with port 5000: expose the server by spec.exposure",
-    "service.type",
-    "service.annotations.*",
-  ),
+  ...serviceRows(),
   mapped("ingress.enabled", "exposure.ingress"),
   mapped("ingress.className", "exposure.ingress.className"),
   mapped("ingress.annotations.*", "exposure.ingress.annotations"),
@@ -150,6 +147,7 @@ function convert(context: ConversionContext): void {
     affinity: "pod.affinity",
   });
   setExposure(context);
+  setService(context, {});
   setNetworkPolicy(context);
   if (values.flag("metrics.enabled")) setMonitoring(context, "serviceMonitor");
 }

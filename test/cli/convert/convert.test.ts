@@ -119,6 +119,11 @@ describe("converted manifests", () => {
     ["Bitnami with everything", "bitnami-full.yaml", []],
     ["the official chart with everything", "official-full.yaml", []],
     ["Open Data Hub with everything", "odh-full.yaml", []],
+    ["a load balancer with the host of an Ingress", "bitnami-load-balancer.yaml", []],
+    ["ports of the nodes with the host of an Ingress", "bitnami-node-port.yaml", []],
+    ["a load balancer and an Ingress", "official-load-balancer.yaml", []],
+    ["a load balancer without the URL for clients", "community-load-balancer.yaml", [/exposure: .*externalURL/]],
+    ["a load balancer of Open Data Hub without the URL", "odh-load-balancer.yaml", [/exposure: .*externalURL/]],
   ];
   for (const [name, file, problems] of cases) {
     test(`${name}: ${problems.length === 0 ? "the API accepts the manifest" : "what is missing is a problem"}`, () => {
