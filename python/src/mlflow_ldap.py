@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Hashable
 from pathlib import Path
 
 from flask import Response, g, request
@@ -17,7 +18,7 @@ from werkzeug.datastructures import Authorization
 
 from mlflow_ldap_cache import Cache, CredentialKey
 from mlflow_ldap_directory import Directory, Login, Role, Unavailable
-from mlflow_ldap_names import user_name
+from mlflow_ldap_names import normalised, user_name
 from mlflow_ldap_settings import settings_from
 from mlflow_ldap_users import enrol
 
@@ -26,6 +27,8 @@ REJECTED_SECONDS = 10
 # While the directory does not answer, only one request waits for it.
 UNAVAILABLE_SECONDS = 5
 CACHE_ENTRIES = 4096
+# The groups of a user are kept longer than each login of the user: requests of the login need them.
+GROUP_SECONDS = 60
 
 log = logging.getLogger("mlflow.ldap")
 settings = settings_from(Path(__file__).with_name("ldap.json"))
@@ -33,6 +36,7 @@ directory = Directory(settings)
 logins: Cache[Login] = Cache(CACHE_ENTRIES)
 outage: Cache[str] = Cache(1)
 credential_key = CredentialKey()
+groups: Cache[frozenset[Hashable]] = Cache(CACHE_ENTRIES)
 
 
 def authenticate_request() -> Authorization | Response:
@@ -79,7 +83,21 @@ def query(name: str, password: str) -> tuple[Login, float]:
         log.info("The directory rejects the login of %s", json.dumps(name))
         return login, REJECTED_SECONDS
     enrol(store, login.account, login.role is Role.ADMIN)
+    groups.put(login.account, login.groups, settings.accepted_seconds + GROUP_SECONDS)
     return login, settings.accepted_seconds
+
+
+def groups_of(account: str) -> frozenset[Hashable]:
+    """Returns the groups of a user according to the last query of the directory; none for a user who has not authenticated lately."""
+    return groups.get(account) or frozenset()
+
+
+def user_key(name: str) -> Hashable:
+    return user_name(name) or name
+
+
+def group_key(name: str) -> Hashable:
+    return normalised(name)
 
 
 def unavailable_response() -> Response:

@@ -12,7 +12,7 @@ from enum import Enum
 from ldap3 import BASE, DEREF_NEVER, NO_ATTRIBUTES, NONE, SIMPLE, SUBTREE, SYNC, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException
 
-from mlflow_ldap_names import account_name, bind_dn, filled_filter, same, same_values
+from mlflow_ldap_names import account_name, bind_dn, filled_filter, normalised, same_values
 from mlflow_ldap_settings import Search, Settings
 
 CONNECT_SECONDS = 3
@@ -39,6 +39,8 @@ class Login:
     role: Role
     #: The account in MLflow: one for each entry of the directory, regardless of which of its names was entered.
     account: str = ""
+    #: The groups of the user that the directory's search for groups has found, in a form in which equal ones are equal.
+    groups: frozenset[tuple[object, ...]] = frozenset()
 
 
 NO_LOGIN = Login(Role.NONE)
@@ -104,7 +106,7 @@ class Directory:
                 own,
             )
             return NO_LOGIN
-        return Login(self._role(connection, dn), name)
+        return self._login(connection, dn, name)
 
     def _own(self, connection: Connection, dn: str) -> str | None:
         """Returns the DN of this entry as stored in the directory; None if the user is not allowed to read it."""
@@ -136,17 +138,19 @@ class Directory:
                 len(entry.values),
             )
             return NO_LOGIN
-        return Login(self._role(connection, entry.dn), account)
+        return self._login(connection, entry.dn, account)
 
-    def _role(self, connection: Connection, dn: str) -> Role:
+    def _login(self, connection: Connection, dn: str, account: str) -> Login:
         groups = self._settings.groups
         by_dn = groups.attribute.lower() == "dn"
         wanted: list[str] = [NO_ATTRIBUTES if by_dn else groups.attribute]
         found = self._search(connection, groups.base, filled_filter(groups.filter, dn), wanted)
         names = [entry.dn for entry in found] if by_dn else [value for entry in found for value in entry.values]
-        if any(same(name, groups.admin) for name in names):
-            return Role.ADMIN
-        return Role.USER if any(same(name, groups.user) for name in names) else Role.NONE
+        found_groups = frozenset(map(normalised, names))
+        if normalised(groups.admin) in found_groups:
+            return Login(Role.ADMIN, account, found_groups)
+        role = Role.USER if normalised(groups.user) in found_groups else Role.NONE
+        return Login(role, account, found_groups)
 
     def _search(self, connection: Connection, base: str, filter: str, attributes: list[str]) -> list[Entry]:
         connection.search(base, filter, SUBTREE, DEREF_NEVER, attributes, time_limit=ANSWER_SECONDS)

@@ -56,11 +56,6 @@ def filled_filter(template: str, value: str) -> str:
     return template.replace("%s", escape_filter_chars(value))
 
 
-def same(left: str, right: str) -> bool:
-    """Whether two DNs, or two other values, are equal as directories compare them."""
-    return normalised(left) == normalised(right)
-
-
 def same_values(left: str, right: str) -> bool:
     """Whether two DNs have the same values, regardless of the names of their attributes, which have aliases."""
     try:
@@ -74,7 +69,7 @@ def all_values(dn: str) -> list[str]:
 
 
 def normalised(text: str) -> tuple[object, ...]:
-    """Returns the parts of a DN without differences of case, spaces and escapes; for a text that is not a DN, one part."""
+    """Returns the parts of a DN without differences of case, spaces and escapes; for a text that is not a DN, one part. Equal for what directories treat as equal."""
     try:
         components = parse_dn(text, escape=False, strip=True)
     except (LDAPInvalidDnError, IndexError):

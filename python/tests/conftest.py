@@ -10,8 +10,9 @@ IMPORT = re.compile(
     re.M,
 )
 
-#: Tests of programs that import these packages.
+#: Tests that import programs, or other tests, which import these packages.
 INDIRECT = {
+    "mlflow_oidc_auth": ["middleware/test_oidc_grants.py"],
     "mlflow_kubernetes_plugins": ["middleware/test_kubernetes_identity.py"],
     "mlflow": [
         "migration/test_backup.py",

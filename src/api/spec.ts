@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { access, accessRules } from "./fields/access.ts";
 import { artifactStore } from "./fields/artifact-store.ts";
 import { authentication } from "./fields/authentication.ts";
 import { autoscaling } from "./fields/autoscaling.ts";
@@ -76,6 +77,7 @@ export const mlflowServerSpec = z
     artifactStore,
     authentication,
     restore: restore.optional(),
+    access: access.optional(),
     workspaces: workspaces.optional(),
     traces: traces.optional(),
     mesh: mesh.optional(),
@@ -245,6 +247,7 @@ export const mlflowServerSpec = z
           "networkPolicy.from: [] denies all clients, gateways and load balancers too: list them there, such as {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: gateways}}}",
         fieldPath: ".networkPolicy.from",
       },
+      ...accessRules,
     ),
   });
 

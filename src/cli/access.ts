@@ -1,5 +1,5 @@
 import { allows, workspaceRoleNames } from "../kube/workspace-roles.ts";
-import { type AccessRow, accessRows, accessTable } from "./access-table.ts";
+import { accessRows, accessTable, type Row } from "./access-table.ts";
 import { type ClusterOptions, rejectClusterOptions, withCluster } from "./cluster-access.ts";
 import { UsageError } from "./command.ts";
 import type { CommandContext } from "./context.ts";
@@ -7,6 +7,7 @@ import { documentsOf } from "./documents.ts";
 import { type FileOptions, filesOf } from "./files.ts";
 import { offlineWorkspaces } from "./offline-workspaces.ts";
 import { structured } from "./output.ts";
+import { isAllowed, permissionRows } from "./server-access.ts";
 
 export interface AccessOptions extends FileOptions, ClusterOptions {
   readonly output: "table" | "wide" | "yaml" | "json";
@@ -14,7 +15,7 @@ export interface AccessOptions extends FileOptions, ClusterOptions {
 
 interface Access {
   readonly namespace: string;
-  readonly rows: readonly AccessRow[];
+  readonly rows: readonly Row[];
   /** A file could not be read or is wrong: it has been reported, and the rows may be incomplete. */
   readonly isFlawed: boolean;
 }
@@ -33,13 +34,15 @@ export async function access(
 /** The command `who-can`: exit code 1 where no grant allows it. */
 export async function whoCan(
   options: AccessOptions,
-  { verb, resource }: { readonly verb: string; readonly resource: string },
+  { verb, resource, name }: { readonly verb: string; readonly resource: string; readonly name: string | undefined },
   context: CommandContext,
 ): Promise<number> {
   if (!workspaceRoleNames.some((role) => allows(role, verb, resource)))
     throw new UsageError(`no role allows ${verb} on ${resource}: docs/workspaces.md lists what each role allows`);
   const found = await accessOf(options, [], context);
-  const rows = found.rows.filter(({ role }) => allows(role, verb, resource));
+  const rows = found.rows.filter((row) =>
+    "resources" in row ? isAllowed(row, verb, resource, name) : allows(row.role, verb, resource),
+  );
   print({ ...found, rows }, options, context);
   return found.isFlawed || rows.length === 0 ? 1 : 0;
 }
@@ -63,7 +66,12 @@ async function accessOf(options: AccessOptions, given: readonly string[], contex
   );
   if (workspace?.isAssumed)
     context.streams.stderr(`Namespace/${namespace} is not in the files: it is assumed to have opted in as a workspace`);
-  return { namespace, rows: workspace === undefined ? [] : accessRows(workspace), isFlawed: documents.isFlawed };
+  const rows = workspace === undefined ? [] : accessRows(workspace);
+  return {
+    namespace,
+    rows: [...rows, ...permissionRows(documents.servers, namespace)],
+    isFlawed: documents.isFlawed,
+  };
 }
 
 function print({ namespace, rows, isFlawed }: Access, { output }: AccessOptions, { streams }: CommandContext): void {

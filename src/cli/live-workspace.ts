@@ -6,10 +6,11 @@ import type { Namespace, RoleBinding } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
 import { clusterRoleName, workspaceRoleNames } from "../kube/workspace-roles.ts";
 import { isWorkspaceObject, serversOf } from "../resources/workspace/workspace.ts";
-import { type AccessRow, accessRows } from "./access-table.ts";
+import { type AccessRow, accessRows, type Row } from "./access-table.ts";
+import { permissionRows } from "./server-access.ts";
 
-/** The roles in a namespace of a cluster: those that the operator grants, and those of other RoleBindings to its ClusterRoles. */
-export async function liveAccess(client: ApiClient, name: string, now: Date): Promise<AccessRow[]> {
+/** The roles in a namespace of a cluster: those that the operator grants, and those of other RoleBindings to its ClusterRoles; and the permissions of its servers. */
+export async function liveAccess(client: ApiClient, name: string, now: Date): Promise<Row[]> {
   const namespace = await find<Namespace>(client, `/api/v1/namespaces/${encodeURIComponent(name)}`);
   if (namespace === undefined) throw new Error(`namespace ${name} not found`);
   const serverNamespace = namespace.metadata.labels?.[label.workspaceOf];
@@ -23,7 +24,8 @@ export async function liveAccess(client: ApiClient, name: string, now: Date): Pr
     .map((binding): RoleBinding => ({ ...binding, apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding" }))
     .filter((binding) => !isWorkspaceObject(binding))
     .flatMap(rowsOf);
-  return [...accessRows({ namespace, servers, accesses, now }), ...unmanaged];
+  const own = await items<MlflowServer>(client, resourcePath("MlflowServer", name));
+  return [...accessRows({ namespace, servers, accesses, now }), ...unmanaged, ...permissionRows(own, name)];
 }
 
 async function items<T>(client: ApiClient, path: string): Promise<T[]> {

@@ -149,7 +149,7 @@ export function program(context: CommandContext): { readonly command: Command; r
     withFiles(
       add(
         "access",
-        "Prints who has which role in the workspace of a namespace, and which object grants it.\n\nFrom the cluster it also shows RoleBindings to the same ClusterRoles that others made. It does not know the members of groups, nor other roles: for one user see kubectl auth can-i.",
+        "Prints who has which role in the workspace of a namespace, and which object grants it; for the MlflowServers of the namespace, the permissions of spec.access.\n\nFrom the cluster it also shows RoleBindings to the same ClusterRoles that others made. It does not know the members of groups, nor other roles: for one user see kubectl auth can-i.",
         ["access -n team-a", "access -n team-a -o wide", "access -n team-a platform.yaml team-a.yaml"],
       ),
     ),
@@ -160,15 +160,20 @@ export function program(context: CommandContext): { readonly command: Command; r
     withFileOptions(
       add(
         "who-can",
-        "Prints who is granted a verb on a resource in the workspace of a namespace. Exit code 1: no grant allows it.",
-        ["who-can update experiments -n team-a", "who-can delete registeredmodels -n team-a -f platform.yaml"],
+        "Prints who is granted a verb on a resource in the workspace of a namespace, or by spec.access of its MlflowServers. Exit code 1: no grant allows it.",
+        [
+          "who-can update experiments -n team-a",
+          "who-can delete experiments team-a/forecast -n mlflow",
+          "who-can delete registeredmodels -n team-a -f platform.yaml",
+        ],
       )
         .addArgument(new Argument("<verb>", "get, list, create, update or delete"))
-        .addArgument(new Argument("<resource>", "such as experiments, registeredmodels or gatewayendpoints/use")),
+        .addArgument(new Argument("<resource>", "such as experiments, registeredmodels or gatewayendpoints/use"))
+        .addArgument(new Argument("[name]", "name of an experiment or registered model, for spec.access")),
     ),
   ).addOption(outputOption(["table", "wide", "yaml", "json"], "table"));
-  action(whoCan, async (values: AccessOptions, [verb = "", resource = ""]) =>
-    (await import("./access.ts")).whoCan(values, { verb, resource }, context),
+  action(whoCan, async (values: AccessOptions, [verb = "", resource = "", name]) =>
+    (await import("./access.ts")).whoCan(values, { verb, resource, name }, context),
   );
 
   const otelConfig = withCollector(

@@ -9,6 +9,7 @@ import { dataKeys, objectNames } from "../model/names.ts";
 import { resolveBase, type ServerBase } from "../model/server-base.ts";
 import { artifactRootVariables, artifactStorageOf, artifactVariables, isWriteChecked } from "./artifacts/index.ts";
 import type { ArtifactStorage } from "./artifacts/storage.ts";
+import { withAccess } from "./authentication/access.ts";
 import type { Authentication, AuthenticationMethod } from "./authentication/authentication.ts";
 import { authenticationMethod } from "./authentication/index.ts";
 import { caPathsOf } from "./common/mounted-volume.ts";
@@ -45,7 +46,7 @@ export function resolve(inputs: Inputs, given: Partial<Alternatives> = {}): Serv
     isWriteChecked: isWriteChecked(server.spec),
   };
   const storeValues = storeValuesOf(database, references);
-  const authentication = method.pod(base, database);
+  const authentication = withAccess(method.pod(base, database), server.spec.access);
   const databases = [database, ...(authentication.users?.isSeparate ? [authentication.users.database] : [])];
   const issuers = method.issuers(installation);
   const keyedHash = (text: string) => keyedHashOf(inputs.session.hashKey ?? inputs.session.flaskSecretKey, text);
@@ -156,7 +157,8 @@ function readAtStart(
   storeValues: Readonly<Record<string, string>> | undefined,
   { files }: Authentication,
 ): object {
-  const derived = [storeValues && encoded(storeValues), Object.keys(files).length === 0 ? undefined : encoded(files)];
+  const { [dataKeys.access]: _, ...once } = files;
+  const derived = [storeValues && encoded(storeValues), Object.keys(once).length === 0 ? undefined : encoded(once)];
   return { secrets, configMaps, derived, ...keys };
 }
 

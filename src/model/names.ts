@@ -112,6 +112,7 @@ export const dataKeys = {
   readReplicaUri: "read-replica-uri",
   basicAuthIni: "basic_auth.ini",
   oidcUsersUri: "oidc-users-db-uri",
+  access: "access.json",
   /** Keys of a Secret of type kubernetes.io/tls. */
   certificate: "tls.crt",
   privateKey: "tls.key",

@@ -1,8 +1,12 @@
 import type { Program } from "./pod/program.ts";
 import { pythonTexts } from "./python-texts.ts";
 
-/** The package around MLflow's application. */
-export const middlewareFiles = filesFrom("mlflow_operator/");
+/** Its part for `spec.access`. */
+export const grantsFiles = filesFrom("mlflow_operator/grants");
+/** The package around MLflow's application, without that part. */
+export const middlewareFiles = Object.fromEntries(
+  Object.entries(filesFrom("mlflow_operator/")).filter(([path]) => !(path in grantsFiles)),
+);
 /** The application of the listener for traces, which imports from the middleware. */
 export const tracesFiles = filesFrom("mlflow_traces");
 

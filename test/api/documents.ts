@@ -17,6 +17,32 @@ export const smallest: Document = {
   },
 };
 
+/** Grants of users and groups. */
+const granting: Document = {
+  ...smallest,
+  spec: {
+    ...(smallest["spec"] as Document),
+    authentication: {
+      ldap: {
+        url: "ldaps://ldap.example.com/dc=example,dc=com",
+        userBind: "uid=%s,dc=example,dc=com",
+        groups: { filter: "(member=%s)", user: "mlflow", admin: "admins", attribute: "cn" },
+      },
+    },
+    access: [
+      {
+        permission: "EDIT",
+        subjects: [
+          { kind: "Group", name: "team-a" },
+          { kind: "User", name: "grace" },
+        ],
+        experiments: ["team-a/*"],
+        registeredModels: ["team-a-*"],
+      },
+    ],
+  },
+};
+
 const selector = {
   matchLabels: { app: "db" },
   matchExpressions: [{ key: "tier", operator: "In", values: ["a", "b"] }],
@@ -642,6 +668,7 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   byLoadBalancer,
   byNodePort,
   annotatedService,
+  granting,
 };
 
 /** A copy with fields set by path; `undefined` removes a field. Missing parents are created; `[0]` selects an item. */

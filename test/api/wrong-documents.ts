@@ -1,5 +1,6 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { changed, type Document, fullest, smallest, smallestInFull } from "./documents.ts";
+import { wrongAccess } from "./wrong-access.ts";
 import { wrongArtifactStores } from "./wrong-artifact-stores.ts";
 import { wrongDatabases } from "./wrong-databases.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
@@ -25,6 +26,7 @@ export const wrongDocuments: readonly Wrong[] = [
   ...wrongDatabases,
   ...wrongLdapDocuments,
   ...wrongOidcDocuments,
+  ...wrongAccess,
   ...wrongWorkspaces,
   ...wrongNetworkPolicies,
   ...wrongServices,

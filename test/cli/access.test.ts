@@ -82,6 +82,61 @@ describe("mlflow-operator access and who-can, offline", () => {
   });
 });
 
+describe("mlflow-operator access and who-can, for spec.access", () => {
+  const manifest = readFileSync("examples/access.yaml", "utf8");
+  const run = (command: string, ...args: string[]) =>
+    runCommand([command, ...args, "-n", "team-a", "-f", "-"], { stdin: manifest, now });
+  const subjects = async (...args: string[]) =>
+    JSON.parse((await run("who-can", ...args, "-o", "json")).stdout || '{"access":[]}').access.map(
+      ({ subject }: { subject: { name: string } }) => subject.name,
+    );
+
+  test("print the grants of a server with their resources", async () => {
+    const { code, stdout } = await run("access");
+    assert.equal(code, 0);
+    const through = (index: number) => `MlflowServer team-a/mlflow-access, spec.access[${index}]`;
+    const cells = stdout.trim().split("\n").slice(1);
+    assert.deepEqual(
+      cells.map((line) => line.split(/ {2,}/)),
+      [
+        ["User alan", "EDIT", through(0), "experiment team-a/*, registered model team-a-*"],
+        ["User auditor", "READ", through(1), "experiment *, registered model *"],
+        ["User grace", "EDIT", through(0), "experiment team-a/*, registered model team-a-*"],
+      ],
+    );
+    assert.match((await run("access", "-o", "wide")).stdout, /^User grace .* get,list,update$/m);
+  });
+
+  test("who-can compares the verb and the name", async () => {
+    assert.deepEqual(await subjects("get", "experiments"), ["grace", "alan", "auditor"]);
+    assert.deepEqual(await subjects("update", "experiments", "team-a/x"), ["grace", "alan"]);
+    assert.deepEqual(await subjects("update", "experiments", "team-b/x"), []);
+    assert.deepEqual(await subjects("get", "experiments", "team-b/x"), ["auditor"]);
+    assert.deepEqual(await subjects("update", "registeredmodels", "team-a-x"), ["grace", "alan"]);
+    assert.deepEqual(await subjects("delete", "registeredmodels"), []);
+  });
+
+  test("compares the whole name, in linear time", async () => {
+    const patterned = manifest.replace('experiments: ["team-a/*"]', `experiments: ["*a*b*a", "${"*a".repeat(100)}*b"]`);
+    const who = async (name: string) => {
+      const args = ["who-can", "update", "experiments", name, "-n", "team-a", "-f", "-", "-o", "json"];
+      const { stdout } = await runCommand(args, { stdin: patterned, now });
+      return JSON.parse(stdout || '{"access":[]}').access.length;
+    };
+    const names = ["aba", "xaxbxa", "ab", "ba", "abab", "a".repeat(10_000)];
+    assert.deepEqual(await Promise.all(names.map(who)), [2, 2, 0, 0, 0, 0]);
+  });
+
+  test("show the permission of users without a grant, which is READ by default", async () => {
+    const open = manifest.replace(/\n {6}defaultPermission: NO_PERMISSIONS/, " {}");
+    const { stdout } = await runCommand(["access", "-n", "team-a", "-f", "-"], { stdin: open, now });
+    assert.match(
+      stdout,
+      /^Group \(all users of the server\) +READ +MlflowServer team-a\/mlflow-access, defaultPermission/m,
+    );
+  });
+});
+
 describe("mlflow-operator render", () => {
   test("shows the objects in namespaces that a grant names, and notes that these are assumed to have opted in", async () => {
     const { code, stdout } = await runCommand(["render", "-f", "-"], { stdin: example });

@@ -17,7 +17,7 @@ import { everyRoute, openRoutes } from "./every-route.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { addressOf, type Login, liveFixture } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
-import { grant } from "./permission-matrix.ts";
+import { allowed, grant, newExperiment, newModel, operations } from "./permission-matrix.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { bearer } from "./proxy-fixture.ts";
 import { routesProgram } from "./routes.ts";
@@ -81,7 +81,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
     metadata: { name: "searcher" },
     stringData: { username: "cn=searcher,dc=mlflow,dc=test", password: "of-searcher-12345" },
   });
-  const apply = (ldap: object, version: string = testedVersion) =>
+  const apply = (ldap: object, version: string = testedVersion, more: object = {}) =>
     fixture.apply({
       metadata: { name },
       spec: {
@@ -91,6 +91,7 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
         artifactStore: { s3: s3.store },
         authentication: { ldap: { groups, database: { postgresql: postgresql.database("mlflow_auth") }, ...ldap } },
         exposure: { externalURL: `https://platform.example.com${prefix}` },
+        ...more,
       },
     });
   const byDn = { url: directory.url.ldaps, ca: { configMapRef: { name: "ldap-ca" } }, userBind: `uid=%s,${people}` };
@@ -194,14 +195,29 @@ test("users of an LDAP directory", { timeout: 1_500_000 }, async (context) => {
 
   await context.test("the newest version with StartTLS and a search: the same table", async () => {
     const searching = { filter: "(uid=%s)", bindCredentialsSecretRef: { name: "searcher" } };
-    await apply({
+    const ldap = {
       url: directory.url.ldap,
       startTLS: true,
       ca: { certificates: directory.ca },
       search: { base: people, ...searching },
+    };
+    const subjects = [{ kind: "Group", name: groups.user.toUpperCase() }];
+    await apply(ldap, testedVersion, {
+      access: [{ permission: "EDIT", subjects, experiments: ["of-the-group/*"], registeredModels: ["of-the-group-*"] }],
     });
     await fixture.ready(name);
     await assertTable(as);
+  });
+
+  await context.test("members of a group have the permissions of spec.access, in addition to the default", async () => {
+    const granted = [
+      await newExperiment(as(ada), "of-the-group/x", "ada"),
+      await newModel(as(ada), "of-the-group-x", "ada"),
+    ];
+    for (const resource of granted)
+      assert.deepEqual(await allowed(as(bob), resource), ["read", "write"], resource.type);
+    assert.deepEqual(await allowed(as(bob), await newExperiment(as(ada), "of-no-group", "ada")), ["read"]);
+    assert.deepEqual(await allowed(as(ada), await newExperiment(as(ada), "of-the-group/y", "ada")), operations);
   });
 
   await context.test("MLflow's own client works with the user name and the password of the directory", async () => {

@@ -19,7 +19,11 @@ test("MySQL by fields: reasons before pods start, TLS with both certificates, us
   const issuer = await startOidcIssuer({
     address: fixture.cluster.hostAddress,
     clients: [{ id: "mlflow", secret: "of-the-client-12345", redirectUris: ["http://localhost/callback"] }],
-    people: [{ login: "ada", password: "of-ada-1234567", groups: ["mlflow-admin"] }],
+    people: [
+      { login: "ada", password: "of-ada-1234567", groups: ["mlflow-admin"] },
+      { login: "bob", password: "of-bob-1234567", groups: ["mlflow", "team-a"] },
+      { login: "eve", password: "of-eve-1234567", groups: ["mlflow", "TEAM-A"] },
+    ],
   });
   context.after(() => issuer.close());
   const otherCa = await newCa("others");
@@ -48,6 +52,7 @@ test("MySQL by fields: reasons before pods start, TLS with both certificates, us
           },
         },
         artifactStore: { persistentVolume: {} },
+        access: [{ permission: "READ", subjects: [{ kind: "Group", name: "team-a" }], registeredModels: ["case-*"] }],
         authentication: {
           oidc: {
             discoveryURL: `${issuer.url}/.well-known/openid-configuration`,
@@ -110,6 +115,31 @@ test("MySQL by fields: reasons before pods start, TLS with both certificates, us
       assert.equal(await sql("SELECT username FROM mlflow.users WHERE username = 'ada';"), "ada\n");
       const denied = await mlflow.call("GET", "/api/2.0/mlflow/experiments/search?max_results=1");
       assert.equal(denied.status, 401);
+    },
+  );
+
+  await context.test(
+    "spec.access compares names of models and groups exactly, although the database ignores case",
+    async () => {
+      const mlflow = await fixture.asAnonymous(name);
+      const as = async (login: string) => ({ authorization: `Bearer ${await issuer.token(login, "mlflow")}` });
+      const [ada, bob, eve] = [await as("ada"), await as("bob"), await as("eve")];
+      const models = "/api/2.0/mlflow/registered-models";
+      for (const model of ["case-a", "CASE-b"]) {
+        const created = await mlflow.call("POST", `${models}/create`, { headers: ada, body: { name: model } });
+        assert.equal(created.status, 200, created.body);
+      }
+      const read = async (headers: Record<string, string>, model: string) =>
+        (await mlflow.call("GET", `${models}/get?name=${model}`, { headers })).status;
+      assert.deepEqual(
+        [await read(bob, "case-a"), await read(bob, "case-A"), await read(bob, "case-b"), await read(bob, "CASE-b")],
+        [200, 403, 403, 403],
+      );
+      assert.equal(await read(eve, "case-a"), 403);
+      const members = "SELECT g.group_name FROM mlflow.user_groups m JOIN mlflow.groups g ON g.id = m.group_id";
+      const of = (login: string) =>
+        sql(`${members} JOIN mlflow.users u ON u.id = m.user_id WHERE u.username = '${login}' ORDER BY 1;`);
+      assert.deepEqual([await of("bob"), await of("eve")], ["mlflow\nteam-a\n", "mlflow\n"]);
     },
   );
 });

@@ -84,6 +84,8 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
         replicas: 2,
         backendStore: { postgresql: postgresql.database("mlflow") },
         artifactStore: { s3: s3.store },
+        // To a group without members: the pods have the programs of the grants, and the access tables are the same as without.
+        access: [{ permission: "READ", subjects: [{ kind: "Group", name: "no-group" }], experiments: ["granted/*"] }],
         authentication: {
           oidc: {
             discoveryURL: `${issuer.url}/.well-known/openid-configuration`,
@@ -427,8 +429,20 @@ test("OpenID Connect authentication", { timeout: 1_500_000 }, async (context) =>
 
   await context.test("the Python tests of OpenID Connect in MLflow's image", async () => {
     const [pod] = await fixture.pods(name);
-    const program = await readFile(join(import.meta.dirname, "../../python/tests/middleware/test_oidc.py"), "utf8");
-    for (const takesTokens of ["", "yes"]) {
+    const text = (file: string) => readFile(join(import.meta.dirname, "../../python/tests/middleware", file), "utf8");
+    const tests = await text("test_oidc.py");
+    const asModule = [
+      "import sys, types",
+      'plugin = sys.modules["test_oidc"] = types.ModuleType("test_oidc")',
+      `exec(compile(${JSON.stringify(tests)}, "test_oidc.py", "exec"), plugin.__dict__)`,
+    ].join("\n");
+    // The docstring and the import of __future__ come first, so it is executed as a text as well.
+    const grants = `${asModule}\nexec(compile(${JSON.stringify(await text("test_oidc_grants.py"))}, "grants", "exec"))\n`;
+    for (const [program, takesTokens] of [
+      [tests, ""],
+      [tests, "yes"],
+      [grants, ""],
+    ] as const) {
       const variables = ["PYTHONPATH=/etc/mlflow/python", `TAKES_TOKENS=${takesTokens}`];
       const python = ["env", "--chdir=/tmp", ...variables, "sh", "-c", "python -B -W ignore - 2>&1 || true"];
       const output = await fixture.inPod(pod?.metadata.name ?? "", python, program);

@@ -42,15 +42,18 @@ const byLevel: Readonly<Record<string, readonly Operation[]>> = {
 
 test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
   const fixture = await liveFixture(context);
-  await fixture.apply({
-    metadata: { name },
-    spec: {
-      version: testedVersion,
-      backendStore: { sqlite: {} },
-      artifactStore: { persistentVolume: {} },
-      authentication: { basic: { defaultPermission: "NO_PERMISSIONS" } },
-    },
-  });
+  const apply = (more: object = {}) =>
+    fixture.apply({
+      metadata: { name },
+      spec: {
+        version: testedVersion,
+        backendStore: { sqlite: {} },
+        artifactStore: { persistentVolume: {} },
+        authentication: { basic: { defaultPermission: "NO_PERMISSIONS" } },
+        ...more,
+      },
+    });
+  await apply();
   await fixture.ready(name);
   const admin = await fixture.asAdmin(name);
   const grace = await newUser(admin, "grace");
@@ -170,6 +173,36 @@ test("users and their permissions", { timeout: 1_500_000 }, async (context) => {
     const body = { username: "grace", resource_type: resource.type, resource_id: resource.id };
     await admin.json("POST", "/api/3.0/mlflow/users/permissions/revoke", body);
     assert.deepEqual(await allowed(grace, resource), []);
+  });
+
+  await context.test("spec.access grants by name, and a change of it needs no restart", async () => {
+    const of = (subject: string) =>
+      ["READ", "EDIT", "MANAGE"].map((permission) => ({
+        permission,
+        subjects: [{ kind: "User", name: subject }],
+        experiments: [`${permission}/*`],
+        registeredModels: [`${permission}-*`],
+      }));
+    const later = await newUser(admin, "later");
+    await apply({ access: of("grace") });
+    await fixture.ready(name);
+    const granted = async (level: string) => [
+      await newExperiment(admin, `${level}/${++made}`, "other"),
+      await newModel(admin, `${level}-${++made}`, "other"),
+    ];
+    for (const level of ["READ", "EDIT", "MANAGE"])
+      for (const resource of await granted(level)) {
+        assert.deepEqual(await allowed(later, resource), [], resource.type);
+        assert.deepEqual(await allowed(grace, resource), byLevel[level], resource.type);
+      }
+    const resources = await granted("EDIT");
+    const [pod] = await fixture.pods(name);
+    await apply({ access: of("later") });
+    await waitUntil(async () => {
+      for (const resource of resources) assert.deepEqual(await allowed(later, resource), ["read", "write"]);
+    }, 180);
+    for (const resource of resources) assert.deepEqual(await allowed(grace, resource), []);
+    assert.equal((await fixture.pods(name))[0]?.metadata.uid, pod?.metadata.uid);
   });
 
   await context.test("only administrators create users and administrators", async () => {

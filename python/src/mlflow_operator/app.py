@@ -63,11 +63,12 @@ def wrapped_application() -> Application:
     accepted_keys.install()
     accepted_keys.install_sessions(name)
     limit_decompression(limits.request)
-    if name == "basic-auth":
-        import_module("mlflow_operator.users").install()
+    memory = import_module("mlflow_operator.users").install() if name == "basic-auth" else None
     if name.startswith("kubernetes-"):
         import_module("mlflow_operator.access_reviews").install()
     inner = application_named(name)
+    if settings["access"] is not None:
+        add_grants(settings["access"], memory)
     check_closed(inner)
     strip_credentials(inner, everywhere=name == "plain")
     cache_misses(innermost(inner).routes)
@@ -81,6 +82,24 @@ def wrapped_application() -> Application:
     if (port := settings["metricsPort"]) is not None:
         application = counted(application, port, "" if prefix is None else prefix["path"])
     return application
+
+
+def add_grants(access: dict[str, Any], memory: Any) -> None:
+    """Adds the grants of spec.access to the permissions of MLflow, or of its plugin. They are read before the first request."""
+    from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+
+    from .grants_file import GrantsFile
+
+    if MLFLOW_ENABLE_WORKSPACES.get():
+        raise RuntimeError("spec.access would grant permissions in each workspace: its patterns do not name one.")
+    path = Path(access["file"])
+    if memory is None:
+        import_module("mlflow_operator.grants_oidc").install(GrantsFile(path))
+        return
+    directory = import_module(access["groups"]) if access["groups"] else None
+    keys = () if directory is None else (directory.user_key, directory.group_key)
+    groups_of = (lambda _: frozenset()) if directory is None else directory.groups_of
+    import_module("mlflow_operator.grants_basic").install(GrantsFile(path, *keys), groups_of, memory)
 
 
 def counted(application: Application, port: int, prefix: str) -> Application:

@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,11 @@ from .users import CACHE_SIZE, READ_SECONDS, RUN_SECONDS, Memory
 
 #: Statements with these first words change nothing.
 READS = ("SELECT", "PRAGMA", "SHOW")
+
+#: The groups in the bearer token that is verified.
+groups_in_token: ContextVar[frozenset[str] | None] = ContextVar("groups_in_token", default=None)
+#: The user of this request's bearer token, and its groups; None without a token.
+member: ContextVar[tuple[str, frozenset[str] | None] | None] = ContextVar("member", default=None)
 
 
 def digest_of(token: str) -> bytes:
@@ -121,6 +126,7 @@ class Bearer:
     #: Provider and subject, as the plugin keeps them for the rest of the request.
     identity: object
     is_workload: bool
+    groups: frozenset[str] | None
 
 
 class Bearers:
@@ -149,6 +155,7 @@ class Bearers:
             found = outcome
         self._middleware._BEARER_IDENTITY.set(found.identity)
         self._middleware._WORKLOAD_BEARER.set(found.is_workload)
+        member.set((found.username, found.groups))
         return True, found.username, ""
 
     def _known(self, token: str) -> Bearer | None:
@@ -159,10 +166,12 @@ class Bearers:
         if (known := self._known(token)) is not None:
             return known
         writes, read_at = self.memory.writes, self.memory.now()
+        groups_in_token.set(None)
         outcome: tuple[bool, str | None, str] = completed(self._authenticate(plugin, header))
         if not outcome[0] or outcome[1] is None:
             return outcome
-        found = Bearer(outcome[1], self._middleware._BEARER_IDENTITY.get(), self._middleware._WORKLOAD_BEARER.get())
+        identity, is_workload = self._middleware._BEARER_IDENTITY.get(), self._middleware._WORKLOAD_BEARER.get()
+        found = Bearer(outcome[1], identity, is_workload, groups_in_token.get())
         self.memory.put(("bearer", digest_of(token)), found, writes, read_at)
         self.facts(plugin, found.username)
         return found

@@ -121,6 +121,7 @@ def members_account(provider: Any, payload: Mapping[str, object], username: str)
         if TOKEN_SECONDS is not None:
             accounts().gone(identity)
         raise Rejected(f"{username!r} is in neither group according to this token")
+    oidc_cache.groups_in_token.set(frozenset(normalize_group_values(groups)))
     account = account_of(identity, username, is_browser=False)
     if account is not None and account.is_admin and not is_administrator(groups):
         raise Rejected(f"{username!r} is an administrator, but not according to this token: log in with a browser once")

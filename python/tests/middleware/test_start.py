@@ -129,7 +129,13 @@ class ImportTest(unittest.TestCase):
         settings = {"application": "plain", "corsOrigins": [], "aiGateway": False, "additionalLocations": []}
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(Path(start.__file__).parent, Path(folder, "mlflow_operator"))
-            limits = {"maxRequestBodyBytes": 1000, "maxUploadBytes": 1000, "prefix": None, "metricsPort": None}
+            limits = {
+                "maxRequestBodyBytes": 1000,
+                "maxUploadBytes": 1000,
+                "prefix": None,
+                "metricsPort": None,
+                "access": None,
+            }
             Path(folder, "mlflow_operator", "settings.json").write_text(json.dumps({**settings, **limits}))
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path])}
             answer = subprocess.run(

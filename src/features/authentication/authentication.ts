@@ -70,6 +70,8 @@ export interface Authentication {
   readonly application: "plain" | "basic-auth" | "oidc-auth" | "kubernetes-auth" | "kubernetes-identity";
   /** Additional files of python/src that MLflow imports, by the beginning of their names, and the text of settings files by path. */
   readonly programs?: { readonly files: string; readonly settings: Readonly<Record<string, string>> };
+  /** The module of python/src that knows the groups of users; undefined if MLflow or its plugin does. */
+  readonly groups?: string;
   /** Variables of the MLflow container; secrets are references. */
   readonly env: readonly V1EnvVar[];
   /** Files in `authDirectory` by name: the content of the Secret `<name>-auth-config`, which is omitted if empty. */

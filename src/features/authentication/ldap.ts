@@ -84,6 +84,7 @@ export function ldapMethod(ldap: Ldap): AuthenticationMethod {
       return {
         ...users,
         packages: ["ldap3"],
+        groups: "mlflow_ldap",
         programs: { files: "mlflow_ldap", settings: { "ldap.json": JSON.stringify(settings) } },
         files: { ...users.files, ...(certificates !== undefined && { [caFile]: certificates }) },
         mounted,

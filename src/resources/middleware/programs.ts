@@ -1,8 +1,8 @@
-import type { Authentication } from "../../features/authentication/authentication.ts";
+import { type Authentication, authDirectory } from "../../features/authentication/authentication.ts";
 import type { ServerModel } from "../../features/server-model.ts";
-import { metricsPort } from "../../model/names.ts";
+import { dataKeys, metricsPort } from "../../model/names.ts";
 import type { Programs } from "../pod/program.ts";
-import { filesFrom, middlewareFiles } from "../python-programs.ts";
+import { filesFrom, grantsFiles, middlewareFiles } from "../python-programs.ts";
 
 /** The package's settings: python/src/mlflow_operator/app.py. */
 interface Settings {
@@ -16,6 +16,8 @@ interface Settings {
   readonly maxUploadBytes: number;
   /** Locations of artifacts besides those of the server's own store. */
   readonly additionalLocations: readonly string[];
+  /** The file of `spec.access`, and the module that knows the groups of users. */
+  readonly access: { readonly file: string; readonly groups: string | null } | null;
   /** The port of the metrics. */
   readonly metricsPort: number | null;
   /** The path of `exposure.externalURL`, and its host. */
@@ -41,7 +43,7 @@ export function serverArguments({ authentication, process }: ServerModel): strin
 
 /** What `mlflow server` imports besides MLflow: the middleware around its application, and what the authentication method adds. */
 export function serverPrograms({ authentication, process, proxy, addresses, monitoring }: ServerModel): Programs {
-  const { application, programs } = authentication;
+  const { application, programs, files, groups = null } = authentication;
   const { prefix, external } = addresses;
   const isProxied = proxy !== undefined;
   const settings: Settings = {
@@ -52,12 +54,14 @@ export function serverPrograms({ authentication, process, proxy, addresses, moni
     maxRequestBodyBytes: process.maxRequestBodyBytes,
     maxUploadBytes: process.maxUploadBytes,
     additionalLocations: process.additionalLocations,
+    access: dataKeys.access in files ? { file: `${authDirectory}/${dataKeys.access}`, groups } : null,
     metricsPort: monitoring === undefined ? null : metricsPort,
     prefix: prefix === "" ? null : { path: prefix, host: external?.host ?? "", isProxied },
   };
   return {
     programs: {
       ...middlewareFiles,
+      ...(settings.access !== null && grantsFiles),
       ...(programs && filesFrom(programs.files)),
       // The two files by which MLflow finds an application: those of an installed Python package.
       "mlflow_operator-1.dist-info/entry_points.txt": `[mlflow.app]\n${applicationNames[application]} = mlflow_operator.app:create_app\n`,
