@@ -205,7 +205,7 @@ const rows: readonly Row[] = [
   ...unsupported("write networkPolicy.egress.ports", ...tracking("networkPolicy.extraEgress[].*")),
   mapped("tracking.networkPolicy.ingressNSMatchLabels.*", "networkPolicy.from"),
   mapped("tracking.networkPolicy.ingressNSPodMatchLabels.*", "networkPolicy.from"),
-  ...notNeeded("artifacts are on a volume if the values have no bucket", ...tracking("persistence.enabled")),
+  mapped("tracking.persistence.enabled", "artifactStore.persistentVolume"),
   mapped("tracking.persistence.storageClass", "artifactStore.persistentVolume.storageClassName"),
   mapped("tracking.persistence.accessModes[]", "artifactStore.persistentVolume.accessModes"),
   mapped("tracking.persistence.size", "artifactStore.persistentVolume.size"),
