@@ -18,6 +18,7 @@ INDIRECT = {
         "migration/test_backup.py",
         "migration/test_backup_postgresql.py",
         "migration/test_check_artifacts.py",
+        "migration/test_collect_garbage_postgresql.py",
         "migration/test_postgresql.py",
         "migration/test_restore.py",
         "migration/test_restore_mysql.py",
