@@ -12,6 +12,7 @@ import { dataKeys, objectNames } from "../model/names.ts";
 import { rotationsIn } from "../model/rotation.ts";
 import { workspacesOf } from "../model/workspaces.ts";
 import { backupPrerequisites } from "./backup/backup-prerequisites.ts";
+import { runningBackups } from "./backup/running-backups.ts";
 import type { Cluster } from "./cluster.ts";
 import { exposureOf } from "./exposure.ts";
 import { randomPassword } from "./generated-keys.ts";
@@ -65,7 +66,9 @@ export async function observe(
     ...(administratorOf(server)?.generated && { generatedAdmin: generatedAdmin(server, owned) }),
   };
   const model = resolve(inputs);
-  const { inputs: next, ...rotation } = rotationStep({ inputs, model, owned, warnings, now });
+  const [runningBackup] = runningBackups(cluster.backupObjects({ namespace, name }));
+  const isBackedUp = runningBackup !== undefined;
+  const { inputs: next, ...rotation } = rotationStep({ inputs, model, owned, warnings, isBackedUp, now });
   return {
     server,
     owned,
@@ -86,6 +89,7 @@ export async function observe(
     warnings,
     upgradeMembers: () => upgradeMembers(cluster),
     ...(await readRestore(cluster, server)),
+    runningBackup,
     now,
   };
 }

@@ -58,5 +58,7 @@ export interface ObservedState {
   readonly upgradeMembers?: () => readonly UpgradeMember[];
   /** The backup that is restored first, and its missing Secrets; no field without a restore, or when it is done. */
   readonly restore?: RestoreSource;
+  /** The Job or the pod that writes a backup of the server now. */
+  readonly runningBackup?: Owned | undefined;
   readonly now: Date;
 }

@@ -5,6 +5,7 @@ import { backendDatabase } from "../features/database/index.ts";
 import type { Condition } from "../kube/conditions.ts";
 import type { Deployment, Job, Manifest, Owned, PersistentVolumeClaim } from "../kube/manifests.ts";
 import { annotation, finalizer, group as ownGroup } from "../kube/names.ts";
+import { objectText } from "../kube/object.ts";
 import { objectNames } from "../model/names.ts";
 import { desired, type Stage } from "../resources/index.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
@@ -359,7 +360,11 @@ function migrationDecision(job: Job | undefined, { server, owned, now }: Observe
  * name, and until no pod of the server uses a volume that only one pod can mount.
  */
 function migrationFor(migration: Migration, observed: ObservedState): Migration {
-  const { server, owned } = observed;
+  const { server, owned, runningBackup } = observed;
+  if (migration.create !== undefined && runningBackup !== undefined) {
+    const message = `Waiting until ${objectText(runningBackup)}, which writes a backup of the databases, ends.`;
+    return waiting(migration, message, { record: server.status?.migration });
+  }
   const volume = databaseVolume(observed);
   if (migration.create === undefined || volume === undefined) return migration;
   const known = { record: server.status?.migration };

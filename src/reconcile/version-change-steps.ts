@@ -44,7 +44,7 @@ interface StepInput {
 type ChangeStep = (input: StepInput) => Hold | undefined;
 
 /** The last steps before the migration: a backup of databases to which no pod writes any longer, where writers must stop. */
-const lastSteps: readonly ChangeStep[] = [backupFailure, stopWriters, backup];
+const lastSteps: readonly ChangeStep[] = [backupFailure, otherBackup, stopWriters, backup];
 
 /** The steps before them, in order. They change nothing but pods, so the change can be withdrawn in each. */
 const heldSteps: readonly ChangeStep[] = [approval, maintenanceWindow];
@@ -234,6 +234,22 @@ function backupFailure({ observed, change }: StepInput): Hold | undefined {
       message: `${text} before the change from ${namesIn(change)} failed (${failure?.reason}), so nothing is migrated. ${keepsServing(change)} Correct the cause, then let the operator create another one: kubectl delete mlflowbackup -n ${namespace} ${found.backup.metadata.name}. Or remove spec.upgrade.backup, or set the version back. ${failure?.message}`,
     },
     start: stoppedDeployments(observed),
+  };
+}
+
+/** Waits for a backup that is being written, before pods are stopped: the migration would wait for it. */
+function otherBackup({ observed, change, isStarted }: StepInput): Hold | undefined {
+  const { runningBackup } = observed;
+  const isOwn = upgradeBackup(observed, change).state === "running";
+  if (isStarted || isOwn || runningBackup === undefined) return undefined;
+  const text = objectText(runningBackup);
+  return {
+    progress: progressOf(change, "Waiting", text),
+    state: "progressing",
+    cause: {
+      reason: "UpgradeBackupRunning",
+      message: `The change from ${namesIn(change)} waits until ${text}, which writes a backup of the databases, ends. ${keepsServing(change)}`,
+    },
   };
 }
 

@@ -29,6 +29,7 @@ class World {
   annotations: Record<string, string> = {};
   now = base;
   backups: UpgradeBackupInputs | undefined;
+  runningBackup: Owned | undefined;
   spec: Partial<MlflowServerSpec>;
 
   constructor(version = "3.16.1") {
@@ -53,6 +54,7 @@ class World {
       ...{ server: of, owned: this.owned, unmanaged: [], granted: [], references: wanted.references, now: this.now },
       ...{ model: resolve(wanted), installation: wanted.installation, isMutatedByAdmission: () => false },
       upgradeBackup: this.backups,
+      runningBackup: this.runningBackup,
     };
     assert.deepEqual(failedChecks(observed), []);
     const plan = planOf(observed);
@@ -321,6 +323,28 @@ describe("a change of the version", () => {
     assert.equal(outcome.cause.reason, "ApprovalRequired");
     assert.match(outcome.cause.message, /No pods run until then: the migration of another change has begun\./);
     assert.equal(world.deployment().spec.replicas, 0);
+  });
+
+  test("waits for a backup that is being written, before pods are stopped and before the migration", () => {
+    const running = pod("backup", { phase: "Running" });
+    const world = changed();
+    world.runningBackup = running;
+    world.pass();
+    world.complete("preflight");
+    const { outcome, writes } = world.pass();
+    assert.deepEqual([outcome.cause.reason, writes, world.phase], ["UpgradeBackupRunning", [], "Waiting"]);
+    assert.match(
+      outcome.cause.message,
+      /waits until Pod\/\S+, which writes a backup of the databases, ends\..* keep serving/,
+    );
+    world.runningBackup = undefined;
+    world.pass();
+    assert.equal(world.phase, "StoppingWriters");
+    world.endPods();
+    world.runningBackup = running;
+    assert.deepEqual(world.pass().writes, [], "the migration waits as well");
+    world.runningBackup = undefined;
+    assert.ok(world.pass().writes.includes("create Job migration"));
   });
 
   test("waits for the maintenance window with its time, and is not held any more once pods are stopped", () => {

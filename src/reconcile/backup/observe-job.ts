@@ -6,6 +6,7 @@ import { backupJobName, isExisting, longestHours } from "../../resources/backup-
 import { causeIn, podFailure, reportedFailure } from "../pod-failure.ts";
 import type { BackupResult, BackupState } from "./backup-state.ts";
 import type { RetentionResult } from "./retention-result.ts";
+import { terminationOf } from "./running-backups.ts";
 
 const another = "Create another MlflowBackup";
 
@@ -70,10 +71,6 @@ function progress({ running }: Texts, job: Job, pods: readonly Pod[]): string {
 export function deletedJob(backup: MlflowBackup): BackupState {
   const message = `Job/${backupJobName(backup)} was deleted before it completed, ${textsOf(backup).effect}. ${another}.`;
   return { phase: "Failed", isStalled: true, cause: { reason: "BackupInterrupted", message } };
-}
-
-function terminationOf(pod: Pod): V1ContainerStateTerminated | undefined {
-  return pod.status?.containerStatuses?.find(({ name }) => name === "backup")?.state?.terminated;
 }
 
 function stateOfProgram(texts: Texts, job: Job, ended: V1ContainerStateTerminated): BackupState {

@@ -9,15 +9,18 @@ import { type Cause, combined } from "../cause.ts";
 import type { Cluster } from "../cluster.ts";
 import { applyRejection } from "../failure-cause.ts";
 import { backupEvents } from "../lifecycle-events.ts";
+import { isFinished as isJobFinished, isMigrationJob, isRotationJob } from "../migration.ts";
 import { observe } from "../observe.ts";
 import type { ObservedState } from "../observed-state.ts";
 import { otherOperator } from "../other-operator.ts";
 import { failedChecks } from "../preflight-checks.ts";
-import { deploymentOf, versionIn } from "../server-workload.ts";
+import { isRestoreJob } from "../restored-counts.ts";
+import { deploymentOf, isUnfinished, podsOf, versionIn } from "../server-workload.ts";
 import { hiddenSeconds, specProblem } from "../spec-problem.ts";
 import { backupPrerequisites } from "./backup-prerequisites.ts";
 import { type BackupState, backupStatus, isFinished } from "./backup-state.ts";
 import { deletedJob, stateOfJob } from "./observe-job.ts";
+import { isOfJob, runningBackups } from "./running-backups.ts";
 
 /** The number of status writes of one pass: other servers wait for its worker. */
 const mostReports = 50;
@@ -68,8 +71,12 @@ export async function reconcileBackups(
     known ??= observe(cluster, of, installation, now);
     return known;
   };
-  const view: View = { cluster, key, server, objects: cluster.backupObjects(key), now, observed };
-  const pass: Pass = { waits: [], failures: [], isAnotherRunning: false, reports: 0 };
+  const objects = cluster.backupObjects(key);
+  const view: View = { cluster, key, server, objects, now, observed };
+  // The pod of an MlflowBackup that was deleted, or that finalizers keep, still uses the databases and the volume.
+  const jobs = new Set(backups.map(backupJobName));
+  const isAnotherRunning = runningBackups(objects).some((object) => !isOfJob(object, jobs));
+  const pass: Pass = { waits: [], failures: [], isAnotherRunning, reports: 0 };
   // One that has a Job is first, regardless of its age.
   for (const backup of backups.toSorted(
     (one, other) => Number(hasStarted(other, view)) - Number(hasStarted(one, view)),
@@ -148,7 +155,8 @@ async function stateOf(backup: MlflowBackup, view: View, isAnotherRunning: boole
     cause: { reason: "BackupWaiting", message },
   });
   // Without its name: it would change for all that wait whenever one ends.
-  if (isAnotherRunning) return waiting("Waiting until another MlflowBackup of the same server ends.");
+  if (isAnotherRunning)
+    return waiting("Waiting until another MlflowBackup of the same server ends, or the pod of a deleted one.");
   if (server.omitted !== undefined) return serverNotReady(server, undefined);
   if ((await specProblem(cluster, "MlflowServer", server)) !== undefined) return serverNotReady(server, undefined);
   const observed = await view.observed(server);
@@ -164,7 +172,35 @@ async function stateOf(backup: MlflowBackup, view: View, isAnotherRunning: boole
     return waiting(`Waiting until ${objectText(server)} is restored from its own backup.`);
   if (migrates && !isExisting(backup))
     return waiting(`Waiting until the database of ${objectText(server)} is migrated.`);
+  // Pods that are stopped for a change must not wait for a scheduled backup.
+  if (server.status?.upgrade?.phase === "StoppingWriters" && backup.spec.schedule !== undefined)
+    return waiting(`Waiting until the version of ${objectText(server)} is changed.`);
+  const change = databaseChange(observed);
+  if (change !== undefined && !isExisting(backup)) return waiting(`Waiting until ${change}.`);
   return start(backup, view, observed);
+}
+
+/**
+ * What changes the databases now, for "waiting until". While the Job of a rotation encrypts again, rows have either key, and the manifest would have the
+ * fingerprint of one.
+ */
+function databaseChange({ owned, model }: ObservedState): string | undefined {
+  const changes = [isMigrationJob, isRestoreJob, isRotationJob];
+  const job = owned.find(
+    (each) =>
+      each.kind === "Job" &&
+      changes.some((isOf) => isOf(each)) &&
+      !isJobFinished(each, "Complete") &&
+      !isJobFinished(each, "Failed"),
+  );
+  const pod = ["migration", "restore", "rotation"].flatMap((component) => podsOf(component, owned)).find(isUnfinished);
+  const found = job ?? pod;
+  if (found !== undefined) return `${objectText(found)} ends, which changes the database`;
+  const { keys, isGenerated } = model.session;
+  const rotated = (["encryption-key", "webhook-key"] as const).find(
+    (name) => isGenerated && keys.rotations?.[name]?.phase === "Switching",
+  );
+  return rotated && `the rotation of ${rotated} has encrypted everything again`;
 }
 
 /** Creates the Job. If it exists already, which the cache does not show yet, it is used if it belongs to this backup. */

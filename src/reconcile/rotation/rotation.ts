@@ -44,6 +44,8 @@ export interface RotationInput {
   readonly model: ServerModel;
   readonly owned: readonly Owned[];
   readonly warnings: Warnings;
+  /** Whether a backup is written, whose manifest has the fingerprint of the present key; default: false. */
+  readonly isBackedUp?: boolean;
   readonly now: Date;
 }
 
@@ -52,7 +54,7 @@ export interface RotationInput {
  * and one request is one rotation.
  */
 export function rotationStep(given: RotationInput): RotationStep {
-  const { inputs, model, owned, now } = given;
+  const { inputs, model, owned, isBackedUp = false, now } = given;
   const { server } = inputs;
   const requests = rotationRequests(server);
   const { tokens } = requests;
@@ -71,13 +73,14 @@ export function rotationStep(given: RotationInput): RotationStep {
   const isEncrypted = (name: string) => encryptions.some((each) => each.name === name && isComplete(each));
   const isExclusive = model.volume?.isExclusive === true;
   const session =
-    isSettled && model.session.isGenerated
+    isSettled && !isBackedUp && model.session.isGenerated
       ? nextKeys({ keys: inputs.session, tokens, isExclusive, isEncrypted, now })
       : inputs.session;
   const changes = [...encryptions, ...(password?.change && isReady ? [password.change] : [])];
   const jobs = changes.map((change) => rotationJob(model, change));
   const records = rotationRecords({ model, isSettled, isComplete, encryptions, password: password?.record, now });
-  const problem = requests.problem ?? jobsProblem(jobs, given) ?? waitingRequest(given, requests, password, isSettled);
+  const problem =
+    requests.problem ?? jobsProblem(jobs, given) ?? waitingRequest(given, requests, password, isSettled && !isBackedUp);
   return {
     inputs: withSecrets(inputs, session, password),
     jobs,
@@ -170,7 +173,7 @@ function waitingRequest(
   if (waits.length === 0 || (isSettled && password?.change === undefined)) return undefined;
   return {
     reason: "RotationWaiting",
-    message: `The rotation of ${waits.join(", ")} begins when all pods run the current spec and no other change is in progress`,
+    message: `The rotation of ${waits.join(", ")} begins when all pods run the current spec, no other change is in progress and no backup is written`,
   };
 }
 

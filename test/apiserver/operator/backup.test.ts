@@ -10,7 +10,7 @@ import { history } from "../../support/history.ts";
 import { killedAfterWrites } from "../../support/killed-after-writes.ts";
 import { healthy, type PodOutcome } from "../../support/kubelet.ts";
 import { type Fixture, fixture, nothingWasForbidden } from "../../support/operator-fixture.ts";
-import { secret, server } from "../../support/servers.ts";
+import { databaseSecret, onPostgresql, secret, server } from "../../support/servers.ts";
 
 const onVolume = { persistentVolumeClaim: { claimName: "backups" } };
 const inBucket = { s3: { bucket: "backups", credentialsSecretRef: { name: "backup-s3" } } };
@@ -60,7 +60,7 @@ describe("backups", { skip: onK3s(), concurrency: 4 }, () => {
     await reached(stage, "first", "Running", "BackupRunning");
     await request(stage, "second");
     const waiting = await reached(stage, "second", "Pending", "BackupWaiting");
-    assert.match(messageOf(waiting), /^Waiting until another MlflowBackup of the same server ends/);
+    assert.match(messageOf(waiting), /^Waiting until another MlflowBackup of the same server ends, or /);
     assert.equal((await backupJobs(stage)).length, 1);
     await stage.apply(server("mlflow", { "spec.hibernate": true }));
     stage.kubelet.decide(backups(succeeds));
@@ -83,6 +83,52 @@ describe("backups", { skip: onK3s(), concurrency: 4 }, () => {
     await stage.objects.remove("MlflowBackup", "first");
     await eventually(async () => assert.equal((await backupJobs(stage)).length, 1));
     await stage.quiet();
+  });
+
+  test("wait for the pod of a deleted one, and a migration waits for them", async (context) => {
+    const stage = await fixture(context);
+    await stage.apply(server("mlflow", onPostgresql));
+    await stage.objects.create("Secret", databaseSecret);
+    await stage.ready();
+    stage.kubelet.decide(backups({ does: "runs" }));
+    await request(stage, "first");
+    await reached(stage, "first", "Running", "BackupRunning");
+    const isBackup = ({ metadata }: Pod) => metadata.labels?.[label.component] === "backup";
+    const pod = await eventually(async () => {
+      const found = (await stage.objects.list("Pod")).find(isBackup);
+      assert.ok(found);
+      return found.metadata.name;
+    });
+    // As a pod that needs its whole grace period.
+    await stage.objects.patch("Pod", pod, { metadata: { finalizers: ["test.example/hold"] } });
+    await stage.objects.remove("MlflowBackup", "first");
+    await request(stage, "second");
+    await reached(stage, "second", "Pending", "BackupWaiting");
+    await eventually(async () => assert.deepEqual(await backupJobs(stage), []));
+    await stage.quiet();
+    await reached(stage, "second", "Pending", "BackupWaiting");
+    assert.deepEqual(await backupJobs(stage), []);
+    await stage.objects.patch("Pod", pod, { metadata: { finalizers: null } });
+    await reached(stage, "second", "Running", "BackupRunning");
+    assert.equal((await backupJobs(stage)).length, 1);
+    const migrations = async () => {
+      const jobs = await stage.objects.list("Job");
+      return jobs.filter(({ metadata }) => metadata.labels?.[label.component] === "migration").length;
+    };
+    await stage.apply(server("mlflow", onPostgresql, { "spec.image": { repository: "registry.example.com/mlflow" } }));
+    await eventually(async () => {
+      const { status } = await stage.objects.the("MlflowServer", "mlflow");
+      assert.match(status?.upgrade?.waitingFor ?? "", /^(Pod|Job)\/mlflow-backup-/);
+    });
+    await stage.quiet();
+    assert.equal(await migrations(), 1);
+    stage.kubelet.decide(backups(succeeds));
+    await reached(stage, "second", "Completed", "BackupCompleted");
+    await stage.ready();
+    await eventually(async () => {
+      const { status } = await stage.objects.the("MlflowServer", "mlflow");
+      assert.equal(status?.upgrade, undefined);
+    });
   });
 
   test("that fail are final, with the reason of the program", async (context) => {
