@@ -6,7 +6,8 @@ import { markPartial } from "./failure-cause.ts";
 import { withLiveSpec } from "./migration.ts";
 import { type Adoption, concurrently, writeObject } from "./object-steps.ts";
 import { isStored, type NamingConflict, namingConflictOf } from "./ownership.ts";
-import type { Plan, Step } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import type { Step } from "./step.ts";
 
 /**
  * Executes a plan: the only writes of a reconciliation. Returns a name conflict with an object that is not in the cache because it

@@ -5,8 +5,9 @@ import type { Cause } from "./cause.ts";
 import { withoutCreation } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { blocked, type Outcome, outcomeOf, waitingForName } from "./outcome.ts";
-import { planOf, type Step } from "./plan.ts";
+import { planOf } from "./plan.ts";
 import { failedChecks } from "./preflight-checks.ts";
+import type { Step } from "./step.ts";
 
 /** The maximum number of objects that a message lists. */
 const objectsShown = 5;

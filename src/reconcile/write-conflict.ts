@@ -3,7 +3,7 @@ import type { Cause } from "./cause.ts";
 import type { RepeatedConflict } from "./cluster.ts";
 import { difference } from "./difference.ts";
 import type { ObservedState } from "./observed-state.ts";
-import type { Step } from "./plan.ts";
+import type { Step } from "./step.ts";
 
 /** Why writes wait, and for how many seconds at most. */
 export interface WriteConflict extends Cause {

@@ -5,7 +5,7 @@ import { resolve } from "../../src/features/resolve.ts";
 import type { AuthorizationPolicy, Owned } from "../../src/kube/manifests.ts";
 import { type MeshMode, meshSteps, meshStepsOf } from "../../src/model/mesh.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
-import { listenerDeletions } from "../../src/reconcile/plan.ts";
+import { listenerDeletions } from "../../src/reconcile/prune-steps.ts";
 import { all, inputs, pod, postgresql, server } from "../support/fixtures.ts";
 import {
   acceptedPolicy,

@@ -13,7 +13,8 @@ import type {
 import { type MeshStep, meshSteps as stepsByMode } from "../../src/model/mesh.ts";
 import { meshOf } from "../../src/reconcile/mesh.ts";
 import type { MeshView } from "../../src/reconcile/mesh-view.ts";
-import { planOf, type Step } from "../../src/reconcile/plan.ts";
+import { planOf } from "../../src/reconcile/plan.ts";
+import type { Step } from "../../src/reconcile/step.ts";
 import { all, completedJob, inputs, server } from "../support/fixtures.ts";
 import {
   acceptedPolicy,

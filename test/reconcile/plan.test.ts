@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import type { MlflowServer } from "../../src/api/server.ts";
 import { resolve } from "../../src/features/resolve.ts";
 import type { Manifest, Owned } from "../../src/kube/manifests.ts";
-import { planOf, type Step } from "../../src/reconcile/plan.ts";
+import { planOf } from "../../src/reconcile/plan.ts";
+import type { Step } from "../../src/reconcile/step.ts";
 import { all, completedJob, inputs, jobOf, pod, recordOf, server } from "../support/fixtures.ts";
 
 const of = server({}, { status: { migration: recordOf(jobOf(inputs())) } });
