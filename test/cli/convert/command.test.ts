@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { load } from "js-yaml";
 import { charts } from "../../../src/cli/convert/index.ts";
-import { chartIds } from "../../../src/cli/program.ts";
+import { chartIds } from "../../../src/cli/convert-command.ts";
 import { runCommand } from "../../support/command-line.ts";
 
 const file = (name: string) => join(import.meta.dirname, "values", name);
