@@ -8,7 +8,7 @@ import type { MlflowServerSpec } from "../api/spec.ts";
 import { type Addresses, addressesIn, servingPort } from "./addresses.ts";
 import { hasExternalService, type Routes, routesOf } from "./exposure.ts";
 import { type ContainerImage, mlflowImage } from "./images.ts";
-import type { Credentials, Inputs, References, SessionKeys } from "./inputs.ts";
+import type { Credentials, Inputs, Installation, References, SessionKeys } from "./inputs.ts";
 import { enrolmentAnnotation, enrolmentLabels, type MeshMode, type MeshStep } from "./mesh.ts";
 import type { Owner } from "./metadata.ts";
 import { type Monitoring, monitoringOf } from "./monitoring.ts";
@@ -130,7 +130,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
   const { name, namespace } = metadata;
   const names = namesOf(name, namespace);
   const addresses = addressesIn(server, installation);
-  const { networkPolicy = {}, autoscaling, podDisruptionBudget = {} } = spec;
+  const { autoscaling, podDisruptionBudget = {} } = spec;
   return {
     name,
     namespace,
@@ -146,12 +146,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
       targetCPUUtilization: autoscaling.targetCPUUtilization ?? defaults.targetCPUUtilization,
     },
     hasDisruptionBudget: isReplicated(spec) && podDisruptionBudget.enabled !== false,
-    garbageCollection: spec.garbageCollection && {
-      schedule: spec.garbageCollection.schedule,
-      ageSeconds: secondsOf(spec.garbageCollection.olderThan ?? defaults.garbageAge),
-      isDryRun: spec.garbageCollection.dryRun === true,
-      isSuspended: spec.garbageCollection.suspend === true || isHibernated(spec),
-    },
+    garbageCollection: garbageCollectionOf(spec),
     image: mlflowImage(spec, installation),
     pod: podSettings(server, installation),
     process: processSettings(inputs),
@@ -170,14 +165,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
       keys: inputs.session,
     },
     generatedAdmin: inputs.generatedAdmin,
-    network: {
-      isRestricted: networkPolicy.enabled !== false,
-      operatorNamespace: installation.operatorNamespace,
-      from: networkPolicy.from,
-      egressPorts: networkPolicy.egress && (networkPolicy.egress.ports ?? []),
-      allowsMetadataService:
-        networkPolicy.metadataService === undefined ? undefined : networkPolicy.metadataService === "Allowed",
-    },
+    network: networkOf(spec, installation),
     monitoring: monitoringOf(spec),
     service: internalService(spec),
     routes: routesOf(server, inputs.routes),
@@ -188,13 +176,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
       labels: enrolmentLabels(inputs.mesh),
       annotation: enrolmentAnnotation(inputs.mesh),
     },
-    workspaces: {
-      isEnabled: spec.workspaces !== undefined,
-      default: spec.workspaces?.default ?? "",
-      selector: selectorText(server),
-      storeUri: workspaceStoreUri(server),
-      namespaces: inputs.workspaces,
-    },
+    workspaces: workspacesOf(inputs),
     migrationMode: choice(spec.backendStore.migration ?? "Automatic", "spec.backendStore.migration", {
       Automatic: "upgrade",
       Manual: spec.backendStore.connectionCheck === false ? undefined : "check",
@@ -210,5 +192,38 @@ function internalService(spec: MlflowServerSpec): InternalService {
   return {
     annotations: hasExternalService(spec) ? undefined : annotations,
     families: { ...(ipFamilyPolicy && { ipFamilyPolicy }), ...(ipFamilies && { ipFamilies }) },
+  };
+}
+
+function garbageCollectionOf(spec: MlflowServerSpec): GarbageCollectionSettings | undefined {
+  const { garbageCollection: settings } = spec;
+  return (
+    settings && {
+      schedule: settings.schedule,
+      ageSeconds: secondsOf(settings.olderThan ?? defaults.garbageAge),
+      isDryRun: settings.dryRun === true,
+      isSuspended: settings.suspend === true || isHibernated(spec),
+    }
+  );
+}
+
+function networkOf({ networkPolicy = {} }: MlflowServerSpec, { operatorNamespace }: Installation): NetworkSettings {
+  const { enabled, from, egress, metadataService } = networkPolicy;
+  return {
+    isRestricted: enabled !== false,
+    operatorNamespace,
+    from,
+    egressPorts: egress && (egress.ports ?? []),
+    allowsMetadataService: metadataService === undefined ? undefined : metadataService === "Allowed",
+  };
+}
+
+function workspacesOf({ server, workspaces }: Inputs): WorkspaceSettings {
+  return {
+    isEnabled: server.spec.workspaces !== undefined,
+    default: server.spec.workspaces?.default ?? "",
+    selector: selectorText(server),
+    storeUri: workspaceStoreUri(server),
+    namespaces: workspaces,
   };
 }

@@ -14,6 +14,15 @@ const caPath = "/etc/mlflow/ca/ldap/ca.crt";
 const caFile = "ldap-ca.crt";
 const credentialsPath = "/etc/mlflow/ldap";
 
+/** The administrator that MLflow requires. It cannot log in: the directory does not have it. */
+const administrator = (server: string) => ({
+  secretName: objectNames.admin(server),
+  usernameKey: dataKeys.username,
+  passwordKey: dataKeys.password,
+  generated: true,
+  canLogIn: false,
+});
+
 /** LDAP: MLflow's basic authentication with the operator's authorization function. */
 export function ldapMethod(ldap: Ldap): AuthenticationMethod {
   const separate = separateUserDatabase(ldap.database, `${path}.database`);
@@ -26,13 +35,6 @@ export function ldapMethod(ldap: Ldap): AuthenticationMethod {
     passwordKey = "password",
   } = ldap.search?.bindCredentialsSecretRef ?? {};
   const credentials = secretName === undefined ? undefined : { secretName, usernameKey, passwordKey };
-  const administrator = (server: string) => ({
-    secretName: objectNames.admin(server),
-    usernameKey: dataKeys.username,
-    passwordKey: dataKeys.password,
-    generated: true,
-    canLogIn: false,
-  });
   const mounted: Mounted[] = [
     ...(ca === undefined ? [] : [caFileVolume("ca-ldap", ca, caPath)]),
     ...(credentials === undefined
