@@ -42,7 +42,7 @@ describe("a change of the version", { skip: onK3s(), concurrency: 3 }, () => {
     const stalled = await stage.stalled("UnsupportedImage");
     assert.match(
       condition(stalled, "Stalled").message,
-      / Preflight of the change from MLflow 3.16.1 to 3.17.2: .* keep serving\.$/,
+      /^Preflight of the change from MLflow 3.16.1 to 3.17.2: .* keep serving\.$/,
     );
     assert.deepEqual(
       ["Available", "DatabaseReady"].map((type) => condition(stalled, type).status),
