@@ -83,7 +83,8 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
   await context.test(
     "the Job in docs/operations.md prepares the migration while the previous version serves",
     async () => {
-      const { spec, metadata } = await documentedJob();
+      const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
+      const { spec, metadata } = await documentedJob(image);
       const job = metadata.name;
       await fixture.objects.create("Job", { metadata: { name: job }, spec });
       await waitUntil(async () => assert.equal((await fixture.objects.the("Job", job)).status?.succeeded, 1), 180);
@@ -126,12 +127,17 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
   );
 });
 
-/** The Job of the page, with the names of this test. */
-async function documentedJob(): Promise<Job> {
+/** The Job of the page, with the Secret of this test and this image. */
+async function documentedJob(image: string): Promise<Job> {
   const page = await readFile(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
   const text = [...page.matchAll(/```yaml\n(.*?)```/gs)].find(([block]) => block.includes("prepopulate-trace"))?.[1];
   assert.ok(text !== undefined, "docs/operations.md has no such Job");
-  return load(text.replaceAll("tracking-store", `${name}-store`)) as Job;
+  const replaced: readonly (readonly [string, string])[] = [
+    ["tracking-store", `${name}-store`],
+    [`ghcr.io/mlflow-operator/mlflow-server:${testedVersion}`, image],
+  ];
+  for (const [word] of replaced) assert.ok(text.includes(word), `the Job in docs/operations.md has no ${word}`);
+  return load(replaced.reduce((all, [word, value]) => all.replaceAll(word, value), text)) as Job;
 }
 
 interface FailedWrite {
