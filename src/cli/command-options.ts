@@ -22,8 +22,12 @@ export function withFiles(command: Command): Command {
 
 /** Options that choose the cluster and the namespace, as kubectl has them. */
 export function withCluster(command: Command): Command {
+  return withContext(command.addOption(namespaceOption("namespace (default: the namespace of the context)")));
+}
+
+/** Options that choose the cluster. */
+export function withContext(command: Command): Command {
   return command
-    .addOption(namespaceOption("namespace (default: the namespace of the context)"))
     .option("--context <name>", "context of the kubeconfig (default: the current context)")
     .option("--kubeconfig <path>", "kubeconfig (default: KUBECONFIG, else ~/.kube/config)");
 }

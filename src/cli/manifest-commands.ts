@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import { collect } from "./command.ts";
-import { namespaceOption, outputOption, withFiles, withInstallation } from "./command-options.ts";
+import { namespaceOption, outputOption, withContext, withFiles, withInstallation } from "./command-options.ts";
 import type { Commands } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
 import type { DiffOptions } from "./diff.ts";
@@ -57,17 +57,16 @@ function addValidate(commands: Commands, context: CommandContext): void {
 }
 
 function addDiff(commands: Commands, context: CommandContext): void {
-  const diff = withInstallation(
-    withFiles(
-      commands.add(
-        "diff",
-        "Compares the objects that the operator would apply for the MlflowServers of the files with those in the cluster.\n\nAs kubectl diff it needs the permission to patch the objects (a dry run; nothing is changed), prints the differences by diff -u or the program of KUBECTL_EXTERNAL_DIFF, and exits 0 without differences, 1 with differences, and 2 for an error. Data of Secrets is never printed. The options for images and the domain must have the values of your operator's settings.",
-        ["diff mlflow.yaml", "diff -f clusters/prod -R --context prod"],
+  const diff = withContext(
+    withInstallation(
+      withFiles(
+        commands.add(
+          "diff",
+          "Compares the objects that the operator would apply for the MlflowServers of the files with those in the cluster.\n\nAs kubectl diff it needs the permission to patch the objects (a dry run; nothing is changed), prints the differences by diff -u or the program of KUBECTL_EXTERNAL_DIFF, and exits 0 without differences, 1 with differences, and 2 for an error. Data of Secrets is never printed. The options for images and the domain must have the values of your operator's settings.",
+          ["diff mlflow.yaml", "diff -f clusters/prod -R --context prod"],
+        ),
       ),
-    ),
-  )
-    .addOption(namespaceOption("namespace of documents that name none (default: the namespace of the context)"))
-    .option("--context <name>", "context of the kubeconfig (default: the current context)")
-    .option("--kubeconfig <path>", "kubeconfig (default: KUBECONFIG, else ~/.kube/config)");
+    ).addOption(namespaceOption("namespace of documents that name none (default: the namespace of the context)")),
+  );
   commands.action(diff, async (values: DiffOptions, files) => (await import("./diff.ts")).diff(values, files, context));
 }
