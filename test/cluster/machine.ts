@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { copyFile, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fewerCollections } from "../control-plane/child.ts";
 import { type Completed, completed, succeeded } from "../control-plane/completed.ts";
 import { clusterPaths } from "./cluster-paths.ts";
 import { removeControlGroups } from "./control-groups.ts";
@@ -27,7 +28,7 @@ export interface Machine {
 }
 
 /** The environment of the node; the caller's environment is not used. */
-const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...fewerCollections };
 
 /**
  * Folders that are hard-coded in kubelet, containerd and CNI plugins are in memory: /run with its sockets, so that

@@ -17,6 +17,12 @@ export interface Child {
 }
 
 /**
+ * Go's garbage collector runs less often as long as a program uses less than 2 GiB. With the default it takes a quarter of the
+ * CPU time of kube-apiserver.
+ */
+export const fewerCollections = { GOGC: "800", GOMEMLIMIT: "2GiB" } as const;
+
+/**
  * Starts `program` with its output in `<directory>/<name>.log` and its pid recorded in `<directory>/pids/`, where
  * {@link createTemporaryDirectory} finds it. It does not keep this process running.
  */
@@ -33,7 +39,7 @@ export async function startChild(
   const child = spawn(program, args, {
     stdio: ["ignore", log, log],
     detached: true,
-    env: { PATH: process.env["PATH"] },
+    env: { PATH: process.env["PATH"], ...fewerCollections },
   });
   closeSync(log);
   let ending: string | undefined;
