@@ -18,6 +18,10 @@ SETTING = re.compile(r"^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$")
 TESTS = {"tests", "test", "testing", "_tests", "conftest.py"}
 # Packages of tests in the same environment, or that a server does not run.
 ELSEWHERE = {"pip", "pytest", "_pytest", "moto", "responses", "pluggy", "iniconfig", "gunicorn"}
+# A file without any of these words reads no variable. Parsing all files would take minutes.
+WORDS = re.compile(r"environ|getenv|nvironmentVariable|EnvVar|envvar|env_var")
+# Packages whose variables are found in other ways.
+ALWAYS_PARSED = {"botocore", "mlflow_oidc_auth"}
 
 
 def is_environ(node: ast.expr, imported: set[str]) -> bool:
@@ -68,8 +72,11 @@ def main() -> int:
         package = parts[0].removesuffix(".py")
         if package in ELSEWHERE or TESTS & set(parts):
             continue
+        source = path.read_text(encoding="utf-8", errors="replace")
+        if package not in ALWAYS_PARSED and not WORDS.search(source):
+            continue
         try:
-            tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
+            tree = ast.parse(source)
         except SyntaxError:
             continue
         for name in names_in(tree, package):
