@@ -18,7 +18,7 @@ export function steadyLoad(mlflow: Mlflow, path = "/api/2.0/mlflow/experiments/s
   const client = async (headers: Readonly<Record<string, string>>) => {
     while (!isOver) {
       await mlflow.call("GET", path, { headers }).then(note, (error: unknown) => void failed.push(String(error)));
-      await sleep(50);
+      await sleep(200);
     }
   };
   const running = Promise.all([client({ connection: "close" }), client({})]);
