@@ -54,7 +54,8 @@ export async function startPod(fixture: LiveFixture, dependency: Dependency): Pr
           // Without a request it would get no CPU on a busy machine.
           resources: { requests: { cpu, memory: "128Mi" } },
           volumeMounts: [{ name: "data", mountPath: dataPath }],
-          readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+          // Not a readiness probe: each of its connections would start a process of PostgreSQL.
+          startupProbe: { tcpSocket: { port }, periodSeconds: 1, failureThreshold: 300 },
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
         },
       ],
