@@ -31,16 +31,23 @@ export function leavesOf(object: ManagedObject, manager: string): Leaf[] {
 /** `fields` is a trie of field paths, in which a leaf is empty (Kubernetes, "Server-Side Apply: field management"). */
 function walk(fields: unknown, value: unknown, steps: readonly Step[]): Leaf[] {
   const leaf = { steps, value, text: steps.map(stepText).join("") };
-  const below = typeof fields === "object" && fields !== null ? Object.entries(fields) : [];
-  const nested = below.filter(([step]) => step.startsWith("f:") || step.startsWith("k:"));
+  const nested = nestedSteps(fields);
   if (nested.length === 0) return [leaf];
   const last = steps.at(-1);
-  const inItem = typeof last === "object" ? nested.filter(([step]) => !Object.hasOwn(last, step.slice(2))) : nested;
-  const leaves = inItem.flatMap(([step, more]) => {
-    const next = step.startsWith("f:") ? step.slice(2) : JSON.parse(step.slice(2));
-    return walk(more, valueAt(value, next), [...steps, next]);
-  });
+  const inItem = nested.filter(
+    ({ step }) => typeof last !== "object" || typeof step !== "string" || !Object.hasOwn(last, step),
+  );
+  const leaves = inItem.flatMap(({ step, fields: below }) => walk(below, valueAt(value, step), [...steps, step]));
   return typeof last === "object" ? [leaf, ...leaves] : leaves;
+}
+
+/** The steps below a node of the trie. */
+function nestedSteps(fields: unknown): { step: Step; fields: unknown }[] {
+  const below = typeof fields === "object" && fields !== null ? Object.entries(fields) : [];
+  return below.flatMap(([step, more]): { step: Step; fields: unknown }[] => {
+    if (step.startsWith("f:")) return [{ step: step.slice(2), fields: more }];
+    return step.startsWith("k:") ? [{ step: JSON.parse(step.slice(2)), fields: more }] : [];
+  });
 }
 
 function stepText(step: Step): string {
@@ -64,6 +71,41 @@ export function valueIn(object: unknown, { steps }: Leaf): unknown {
   return steps.reduce(valueAt, object);
 }
 
+/** Whether the leaf is a list item. */
+export function isItem({ steps }: Leaf): boolean {
+  return typeof steps.at(-1) === "object";
+}
+
+/** Returns only the fields of the object that `manager` owns: what it has applied. */
+export function manifestOf(object: ManagedObject, manager: string): unknown {
+  const [entry] = (object.metadata.managedFields ?? []).filter((each) => each.manager === manager && !each.subresource);
+  return ownedPart(entry !== undefined && "fieldsV1" in entry ? entry.fieldsV1 : {}, object);
+}
+
+function ownedPart(fields: unknown, value: unknown): unknown {
+  const nested = nestedSteps(fields);
+  if (nested.length === 0) return value;
+  const parts = nested.map(({ step, fields: below }) => [step, ownedPart(below, valueAt(value, step))] as const);
+  if (Array.isArray(value)) return parts.map(([, part]) => part);
+  return Object.fromEntries(parts);
+}
+
+/** Returns a copy of the object whose value at the leaf is that of another version. */
+export function withLeafOf<T>(object: T, other: unknown, leaf: Leaf): T {
+  const changed = structuredClone(object);
+  const last = leaf.steps.at(-1);
+  const parent = leaf.steps.slice(0, -1).reduce<unknown>(valueAt, changed);
+  const value = valueIn(other, leaf);
+  if (Array.isArray(parent)) {
+    const items = value === undefined ? [] : [value];
+    parent.splice(parent.indexOf(valueIn(changed, leaf)), 1, ...items);
+  } else if (typeof parent === "object" && parent !== null && typeof last === "string") {
+    if (value === undefined) Reflect.deleteProperty(parent, last);
+    else Reflect.set(parent, last, value);
+  }
+  return changed;
+}
+
 /** Returns the JSON pointer to the leaf in this version of the object. */
 export function pointerTo(object: unknown, { steps }: Leaf): string {
   let value = object;
@@ -78,8 +120,9 @@ export function pointerTo(object: unknown, { steps }: Leaf): string {
 }
 
 /** Returns other values for a field; the API server validates them. Empty for an item. */
-export function otherValues({ steps, value }: Leaf): unknown[] {
-  if (typeof steps.at(-1) === "object") return [];
+export function otherValues(leaf: Leaf): unknown[] {
+  const { value } = leaf;
+  if (isItem(leaf)) return [];
   // An empty string is owned but not stored.
   if (value === undefined) return ["other"];
   if (typeof value === "number") return [value + 1, value - 1];
