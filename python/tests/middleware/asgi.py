@@ -7,6 +7,9 @@ from urllib.parse import unquote
 
 Headers = Sequence[tuple[str, str]]
 
+#: The event loop of all requests, which also keeps its threads: to create them for each request takes as long as many a request.
+RUNNER = asyncio.Runner()
+
 
 class Body:
     """A body in parts, which counts what was read of it."""
@@ -65,5 +68,5 @@ def asked(application: Any, method: str, target: str, headers: Headers = (), bod
     async def run() -> None:
         await asyncio.wait_for(application(scope_of(method, target, headers), sent.receive, send), 120)
 
-    asyncio.run(run())
+    RUNNER.run(run())
     return Answer(messages)

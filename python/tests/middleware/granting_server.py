@@ -1,6 +1,7 @@
 """The real MLflow with basic authentication and the grants of spec.access, for tests: requests, users, experiments and models."""
 
 import base64
+import functools
 import json
 import os
 import tempfile
@@ -26,13 +27,17 @@ os.environ |= {
     "_MLFLOW_SGI_NAME": "uvicorn",
 }
 
+from mlflow.server.auth import sqlalchemy_store  # noqa: E402
 from mlflow.server.handlers import _get_tracking_store  # noqa: E402
+from werkzeug.security import generate_password_hash  # noqa: E402
 
 from asgi import Answer, asked  # noqa: E402
 from mlflow_operator import grants_basic, users  # noqa: E402
 from mlflow_operator.app import application_named  # noqa: E402
 from mlflow_operator.grants_file import GrantsFile  # noqa: E402
 
+# The default hash is slow on purpose, and these tests create many users.
+sqlalchemy_store.generate_password_hash = functools.partial(generate_password_hash, method="pbkdf2:sha256:1")
 _get_tracking_store()
 ADMIN = ("admin", "of-the-first-admin")
 TEAM = frozenset({"team"})
