@@ -52,6 +52,8 @@ export interface FixtureOptions {
   readonly operator?: Partial<OperatorOptions> | false;
   /** The operator reconciles all namespaces, with a ClusterRole; only for a cluster without other operators. */
   readonly isWide?: true;
+  /** Deletes the namespace at the end of the test, as with `isWide`: another test of the file has an operator for all namespaces. */
+  readonly isDeleted?: true;
   /** With `isWide`: the namespace of the operator's ServiceAccount and Lease. Default: that of the fixture. */
   readonly home?: string;
   /** A proxy in front of the API server, for the operator alone. */
@@ -106,8 +108,8 @@ export async function fixture(context: TestContext, options: FixtureOptions = {}
         const lines = past.flatMap(({ log }) => log).filter(({ message }) => !message.startsWith("a watch failed"));
         for (const line of lines.slice(-40)) context.diagnostic(JSON.stringify(line));
       }
-      // An operator for all namespaces would see objects of earlier tests. The shared control plane has no such operator.
-      if (options.cluster !== undefined) await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
+      // An operator for all namespaces would see objects of earlier tests. Otherwise a deletion is only a hundred requests.
+      if (options.isWide || options.isDeleted) await cluster.request("DELETE", `/api/v1/namespaces/${namespace}`);
     }
   });
   if (options.operator !== false) await start();

@@ -79,7 +79,7 @@ describe("a server that is exposed outside the cluster", { skip: onK3s() }, () =
   after(() => cluster?.close());
 
   const set = (context: TestContext, options: FixtureOptions = {}) =>
-    fixture(context, { cluster, ...options, operator: options.operator ?? { timing } });
+    fixture(context, { cluster, isDeleted: true, ...options, operator: options.operator ?? { timing } });
 
   test("has its Ingress while the spec requests it; a steady state makes no call", async (context) => {
     const stage = await set(context);
