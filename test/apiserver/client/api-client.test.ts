@@ -42,7 +42,7 @@ async function inFlight(many: number, calls: number, call: () => Promise<unknown
   await Promise.all(Array.from({ length: many }, worker));
 }
 
-describe("a thousand requests", () => {
+describe("many requests", () => {
   for (const [many, sockets] of [
     [1, 1],
     [16, 16],
@@ -51,7 +51,7 @@ describe("a thousand requests", () => {
     test(`need at most ${sockets} connections with ${many} in flight`, async (context) => {
       const client = clientOf(context);
       const before = proxy.sockets.accepted();
-      await inFlight(many, 1000, () => client.request(get));
+      await inFlight(many, 300, () => client.request(get));
       const opened = proxy.sockets.accepted() - before;
       assert.ok(opened <= sockets, `${opened} connections`);
     });
