@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hmac
 import json
+import ssl
 import time
 import unittest
 from typing import Any
@@ -16,6 +17,8 @@ from mlflow_operator import token_identity
 from mlflow_operator.token_identity import Claims, Expired, Issuer, Key, Keys, Refused, Tokens, keys_in
 
 PEOPLE = "https://id.example.com"
+# Shared by all tests: a new one reads the certificates of all authorities of the system.
+TLS = ssl.create_default_context()
 CLUSTER = "https://kubernetes.default.svc"
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 other_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -33,7 +36,7 @@ class Published(Keys):
 
     def __init__(self, *keys: dict[str, object]) -> None:
         self.now = 1000.0
-        super().__init__("", None, lambda: self.now, lambda renew: renew())  # type: ignore[arg-type]
+        super().__init__("", TLS, lambda: self.now, lambda renew: renew())
         self.published = list(keys)
         self.asked = 0
         self.is_away = False
