@@ -71,7 +71,7 @@ function networkPolicy(collector: Collector): NetworkPolicy {
       policyTypes: ["Ingress"],
       ingress: [
         { ports: [grpc, http, ...(isAmbient ? [hbonePort] : [])].map(tcp), from: [{ podSelector: {} }] },
-        ...(isAmbient ? [{ ports: [tcp(health)], from: [{ ipBlock: { cidr: ambientProbes } }] }] : []),
+        ...(isAmbient ? [{ ports: [tcp(health)], from: ambientProbes }] : []),
       ],
     },
   };

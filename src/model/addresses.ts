@@ -37,6 +37,7 @@ export function addressesIn(server: MlflowServer, { clusterDomain }: Pick<Instal
     serviceHosts: [
       "localhost",
       "127.0.0.1",
+      "[::1]",
       service,
       qualified,
       `${qualified}.svc`,

@@ -13,8 +13,10 @@ export const hbonePort = 15_008;
 /** The istiod port that sidecars get configuration and certificates from. */
 const istiodPort = 15_012;
 
-/** The source address of kubelet probes in Istio's ambient mesh. */
-export const ambientProbes = "169.254.7.127/32";
+/** The source addresses of kubelet probes in Istio's ambient mesh, of both IP families. */
+export const ambientProbes = ["169.254.7.127/32", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128"].map((cidr) => ({
+  ipBlock: { cidr },
+}));
 
 export function tcp(...ports: readonly number[]) {
   return ports.map((port) => ({ port, protocol: "TCP" }));
@@ -53,7 +55,7 @@ function ingress({ network, mesh, servingPort, name }: ServerModel): IngressRule
   const probing = { podSelector: { matchLabels: { [label.operator]: "true" } } };
   const operator =
     operatorNamespace === undefined ? [] : [{ ports, from: [{ ...inNamespace(operatorNamespace), ...probing }] }];
-  const probes = { ports: tcp(servingPort), from: [{ ipBlock: { cidr: ambientProbes } }] };
+  const probes = { ports: tcp(servingPort), from: ambientProbes };
   const named = [...(from.length === 0 ? [] : [{ ports, from: [...from] }]), ...operator];
   if (mesh.mode === "Sidecar") return named;
   if (mesh.mode === undefined) return [...named, probes];

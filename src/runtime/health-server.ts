@@ -14,8 +14,15 @@ export interface HealthServer {
   close(): void;
 }
 
-/** Serves `/healthz`, `/readyz` and `/metrics`. Rejects if the port is not available. */
-export async function healthServer(address: string, port: number, sources: HealthSources): Promise<HealthServer> {
+/**
+ * Serves `/healthz`, `/readyz` and `/metrics`, without an address on all addresses of the IP families that the node has. Rejects if the port
+ * is not available.
+ */
+export async function healthServer(
+  address: string | undefined,
+  port: number,
+  sources: HealthSources,
+): Promise<HealthServer> {
   const server: Server = createServer((request, response) => {
     const answer = (status: number, text: string, contentType = "text/plain; charset=utf-8") =>
       response.writeHead(status, { "content-type": contentType }).end(`${text}\n`);
@@ -38,7 +45,7 @@ export async function healthServer(address: string, port: number, sources: Healt
         return answer(404, "not found: use /healthz, /readyz or /metrics");
     }
   });
-  server.listen(port, address);
+  server.listen({ port, ...(address !== undefined && { host: address }) });
   await once(server, "listening");
   const bound = server.address();
   return {

@@ -38,7 +38,8 @@ export interface OperatorOptions {
   readonly leaseName: string;
   /** The namespace of this pod; undefined outside a cluster. */
   readonly operatorNamespace?: string | undefined;
-  readonly healthAddress: string;
+  /** All addresses of both IP families if undefined. */
+  readonly healthAddress: string | undefined;
   readonly healthPort: number;
   /** Number of concurrent reconciliations of servers. */
   readonly workers: number;

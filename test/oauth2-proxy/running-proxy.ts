@@ -85,8 +85,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const model = resolve(inputs(server(spec)));
   const args = (model.proxy === undefined ? [] : proxyArguments(model, model.proxy)).map((argument) =>
     argument
-      .replace("0.0.0.0:4180", `127.0.0.1:${port}`)
-      .replace("0.0.0.0:44180", `127.0.0.1:${metricsPort}`)
+      .replace("=:4180", `=127.0.0.1:${port}`)
+      .replace("=:44180", `=127.0.0.1:${metricsPort}`)
       .replace("127.0.0.1:5000", `127.0.0.1:${upstreamPort}`)
       .replace("/etc/oauth2-proxy", `${directory}/etc/oauth2-proxy`)
       .replaceAll("$$(", "$("),

@@ -38,7 +38,7 @@ describe("with monitoring", () => {
     assert.deepEqual(portsOf(proxied), [["metrics:9090"], ["http:4180", "proxy-metrics:44180"]]);
     assert.match(programsOf(of())["mlflow_operator/settings.json"] ?? "", /"metricsPort":9090/);
     const [, proxy] = deploymentOf(of(proxied)).spec.template.spec?.containers ?? [];
-    assert.ok(proxy?.args?.includes("--metrics-address=0.0.0.0:44180"));
+    assert.ok(proxy?.args?.includes("--metrics-address=:44180"));
   });
 
   test("the Service has no port for metrics", () => {

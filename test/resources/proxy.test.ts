@@ -86,7 +86,7 @@ describe("oauth2-proxy as the only entry point", () => {
 
   test("with a certificate the proxy presents it, and MLflow does not", () => {
     const tls = proxied({}, { server: { tls: { certificateSecretRef: { name: "tls" } } } });
-    assert.ok(argsOf(tls).includes("--https-address=0.0.0.0:4180"));
+    assert.ok(argsOf(tls).includes("--https-address=:4180"));
     assert.ok(!argsOf(tls).some((argument) => argument.startsWith("--http-address")));
     assert.doesNotMatch(environmentOf(deploymentOf(tls))["MLFLOW_UVICORN_OPTS"] ?? "", /ssl/);
     assert.doesNotMatch(JSON.stringify(containerOf(tls, "mlflow").volumeMounts), /tls/);

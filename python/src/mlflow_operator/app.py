@@ -108,7 +108,7 @@ def counted(application: Application, port: int, prefix: str) -> Application:
 
     directory = Path(gettempdir(), "mlflow-metrics")
     numbers = Numbers(directory)
-    Thread(target=Listener(directory, VERSION).run, args=("0.0.0.0", port), daemon=True, name="metrics").start()
+    Thread(target=Listener(directory, VERSION).run, args=("", port), daemon=True, name="metrics").start()
     return Counted(application, numbers, prefix)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -28,6 +29,9 @@ OF_MLFLOW = ("MLFLOW_", "_MLFLOW_", "prometheus_")
 DEFAULTS = {"MLFLOW_ENABLE_WORKSPACES": "false"}
 
 UVICORN = ["-m", "uvicorn"]
+
+#: The host that stands for all addresses. MLflow's command takes an empty one for none.
+ALL_OF_IPV4 = "0.0.0.0"
 
 
 def expected(environment: Mapping[str, str]) -> dict[str, str]:
@@ -84,7 +88,7 @@ class Launcher:
         self._replace = replace
 
     def __call__(self, command: Sequence[Any], *, extra_env: Mapping[str, str], **_: Any) -> Server:
-        words = [str(word) for word in command]
+        words = on_all_addresses([str(word) for word in command])
         if words[1:3] != UVICORN:
             raise RuntimeError(f"MLflow starts its server with another program than uvicorn: {words[1:3]}")
         environment: MutableMapping[str, str] = {**os.environ, **extra_env}
@@ -97,6 +101,22 @@ class Launcher:
         """Returns whether uvicorn can run in this process: with one worker, and with the variables that MLflow read when it was imported."""
         one = words[words.index("--workers") + 1] == "1"
         return one and "--reload" not in words and relevant(environment) == self._imported_with
+
+
+def on_all_addresses(words: list[str]) -> list[str]:
+    """Returns the command with a host that includes the addresses of IPv6, if it has all addresses of IPv4.
+
+    In one process uvicorn opens a socket for each IP family that the node has, if the host is empty. With workers it opens one socket, which
+    has both families only if the host is :: and the node has IPv6.
+    """
+    if ALL_OF_IPV4 not in words:
+        return words
+    is_one = words[words.index("--workers") + 1] == "1"
+    host = "" if is_one else "::" if socket.has_dualstack_ipv6() else ALL_OF_IPV4
+    return [
+        host if before == "--host" and word == ALL_OF_IPV4 else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
 
 
 def end(number: int, _: object) -> None:

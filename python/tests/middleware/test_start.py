@@ -1,9 +1,11 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -12,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 from mlflow_operator import start
-from mlflow_operator.start import Launcher, expected
+from mlflow_operator.start import Launcher, expected, on_all_addresses
 
 COMMAND = [
     sys.executable,
@@ -85,9 +87,54 @@ class LauncherTest(unittest.TestCase):
         call, _ = self.started(changes={"MLFLOW_ENABLE_WORKSPACES": "true"})
         self.assertEqual(call[0], "exec")
 
+    def test_all_addresses_include_those_of_ipv6(self) -> None:
+        everywhere = ["0.0.0.0" if word == "127.0.0.1" else word for word in COMMAND]
+        call, _ = self.started(everywhere)
+        self.assertEqual(call, ("here", ["" if word == "0.0.0.0" else word for word in everywhere[3:]]))
+        workers = ["4" if word == "1" else word for word in everywhere]
+        for has_ipv6, host in ((True, "::"), (False, "0.0.0.0")):
+            with mock.patch("socket.has_dualstack_ipv6", return_value=has_ipv6):
+                (_, _, words, _), _ = self.started(workers)
+            self.assertEqual(words, [host if word == "0.0.0.0" else word for word in workers])
+
     def test_another_server_than_uvicorn_is_an_error(self) -> None:
         with self.assertRaises(RuntimeError):
             self.started([sys.executable, "-m", "gunicorn", "app"])
+
+
+@unittest.skipIf(find_spec("uvicorn") is None, "no uvicorn")
+@unittest.skipUnless(socket.has_dualstack_ipv6(), "no IPv6")
+class ListenTest(unittest.TestCase):
+    """The addresses on which uvicorn listens, by connections to a real process."""
+
+    def families_of(self, workers: int) -> set[str]:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        own = ["--host", "0.0.0.0", "--port", str(port), "--workers", str(workers), "--factory", "builtins:object"]
+        words = on_all_addresses([sys.executable, "-m", "uvicorn", *own])
+        process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        try:
+            return {host for host in ("127.0.0.1", "::1") if is_open(host, port, process)}
+        finally:
+            process.terminate()
+            process.wait()
+
+    def test_are_those_of_both_families(self) -> None:
+        for workers in (1, 2):
+            self.assertEqual(self.families_of(workers), {"127.0.0.1", "::1"}, workers)
+
+
+def is_open(host: str, port: int, process: subprocess.Popen[bytes]) -> bool:
+    for _ in range(600):
+        try:
+            socket.create_connection((host, port), 5).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+        if process.poll() is not None:
+            return False
+    return False
 
 
 @unittest.skipIf(find_spec("mlflow") is None, "no MLflow")

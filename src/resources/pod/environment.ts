@@ -14,6 +14,7 @@ export function environment(model: ServerModel): V1EnvVar[] {
   const { process, proxy, session } = model;
   const own = [
     // Behind oauth2-proxy only the containers of the pod can reach MLflow.
+    // mlflow_operator.start replaces 0.0.0.0, which stands for all addresses, by those of both IP families.
     literal("MLFLOW_HOST", proxy === undefined ? "0.0.0.0" : "127.0.0.1"),
     literal("MLFLOW_PORT", String(port)),
     // Trusts X-Forwarded-For of oauth2-proxy only, which runs in the same pod and always adds the client's address. Otherwise
@@ -93,10 +94,10 @@ function hosts({ addresses, authentication, process, proxy }: ServerModel): V1En
     literal(
       "MLFLOW_SERVER_ALLOWED_HOSTS",
       [
-        ...addresses.serviceHosts.flatMap((name) => [name, `${name}:*`]),
+        ...addresses.serviceHosts.flatMap((name) => [name, hostPattern(`${name}:*`)]),
         ...(origin === undefined ? [] : [URL.parse(origin)?.host ?? origin]),
         ...outside.filter((each) => each.origin !== origin).map(({ host }) => host),
-        ...process.allowedHosts,
+        ...process.allowedHosts.map(hostPattern),
       ].join(","),
     ),
     literal("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", [...origins].join(",")),
@@ -122,6 +123,11 @@ function uvicornOptions({ certificateSecret, proxy }: ServerModel): V1EnvVar {
   const isPlain = certificateSecret === undefined || proxy !== undefined;
   const files = `--ssl-certfile ${tlsPath}/${dataKeys.certificate} --ssl-keyfile ${tlsPath}/${dataKeys.privateKey}`;
   return literal("MLFLOW_UVICORN_OPTS", isPlain ? limits : `${limits} ${files}`);
+}
+
+/** Returns an allowed host as MLflow compares it: with * as a shell pattern, in which a bracket begins a list of characters. */
+function hostPattern(host: string): string {
+  return host.includes("*") ? host.replace("[", "[[]") : host;
 }
 
 /** Returns neutral values for the reserved variables that are not set. */

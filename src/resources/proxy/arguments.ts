@@ -60,7 +60,7 @@ export function proxyArguments(model: ServerModel, proxy: ProxySettings): string
     ...(model.authentication.sessionStore?.arguments ?? []),
     "--silence-ping-logging=true",
     // This port serves metrics at any path, and nothing else.
-    ...(model.monitoring === undefined ? [] : [`--metrics-address=0.0.0.0:${proxyMetricsPort}`]),
+    ...(model.monitoring === undefined ? [] : [`--metrics-address=:${proxyMetricsPort}`]),
     ...proxy.extraArgs,
   ].map(escaped);
 }
@@ -70,11 +70,11 @@ function uploadSeconds(bytes: number): number {
   return Math.max(600, Math.ceil(bytes / 2 ** 23));
 }
 
-/** Returns the arguments for http, or with a certificate for https only. */
+/** Returns the arguments for http, or with a certificate for https only. Without a host it listens on all addresses of both IP families. */
 function listener({ certificateSecret }: ServerModel): string[] {
-  if (certificateSecret === undefined) return [`--http-address=0.0.0.0:${proxyPort}`];
+  if (certificateSecret === undefined) return [`--http-address=:${proxyPort}`];
   return [
-    `--https-address=0.0.0.0:${proxyPort}`,
+    `--https-address=:${proxyPort}`,
     `--tls-cert-file=${proxyFiles.tls}/${dataKeys.certificate}`,
     `--tls-key-file=${proxyFiles.tls}/${dataKeys.privateKey}`,
   ];

@@ -74,7 +74,8 @@ function container(model: ServerModel): V1Container {
     imagePullPolicy: image.pullPolicy,
     command: ["python", "-m", "uvicorn"],
     args: [
-      ...["--factory", "mlflow_traces:create_app", "--host=0.0.0.0", `--port=${tracesPort}`],
+      // Without a host uvicorn listens on all addresses of both IP families.
+      ...["--factory", "mlflow_traces:create_app", "--host=", `--port=${tracesPort}`],
       ...["--no-server-header", `--timeout-keep-alive=${keepAliveSeconds}`],
       `--h11-max-incomplete-event-size=${maxHeaderBytes}`,
     ],

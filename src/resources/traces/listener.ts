@@ -37,7 +37,7 @@ export function listenerNetworkPolicy(server: MlflowServer): NetworkPolicy | und
   const from = namespaces.map((namespace) => ({
     namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
   }));
-  const probes = { ports: tcp(tracesPort), from: [{ ipBlock: { cidr: ambientProbes } }] };
+  const probes = { ports: tcp(tracesPort), from: ambientProbes };
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",
