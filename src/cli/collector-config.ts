@@ -147,8 +147,9 @@ function trusting(ca_file: string | undefined): Settings {
   return ca_file === undefined ? {} : { tls: { ca_file, include_system_ca_certs_pool: true } };
 }
 
+/** All addresses of both IP families. */
 function anyAddress(port: number): string {
-  return `0.0.0.0:${port}`;
+  return `:${port}`;
 }
 
 /** The text with `$` escaped, since the collector expands `${NAME}`. */

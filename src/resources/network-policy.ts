@@ -13,7 +13,7 @@ export const hbonePort = 15_008;
 /** The istiod port that sidecars get configuration and certificates from. */
 const istiodPort = 15_012;
 
-/** The source addresses of kubelet probes in Istio's ambient mesh, of both IP families. */
+/** The source addresses of kubelet probes in Istio's ambient mesh: the defaults of HOST_PROBE_SNAT_IP and HOST_PROBE_SNAT_IPV6 of its CNI agent. */
 export const ambientProbes = ["169.254.7.127/32", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128"].map((cidr) => ({
   ipBlock: { cidr },
 }));

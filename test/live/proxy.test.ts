@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { proxyPort } from "../../src/model/names.ts";
 import { tracesRules } from "../../src/resources/mesh/policies.ts";
 import { commonRules, disguised, plain } from "../envoy/trace-paths.ts";
 import { startWaypoint } from "../envoy/waypoint.ts";
@@ -23,6 +24,7 @@ import { assertStored, startCollector, traceIn } from "./collector.ts";
 import { everyRoute, openRoutes } from "./every-route.ts";
 import { fetchedArtifact, sentArtifact } from "./large-artifact.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
+import { loopbackStatuses } from "./loopback.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertUnreachable, bearer, clientSecret, proxyFixture } from "./proxy-fixture.ts";
 import { startS3 } from "./s3-server.ts";
@@ -177,6 +179,11 @@ test("oauth2-proxy with allAuthenticatedUsers", {
       }
     },
   );
+
+  await context.test("oauth2-proxy listens on addresses of both IP families", async () => {
+    const [pod] = await fixture.pods(name);
+    assert.deepEqual(await loopbackStatuses(fixture, pod?.metadata.name, proxyPort, "/ping"), [200, 200]);
+  });
 
   await context.test("MLflow's own port is not reachable", () => assertUnreachable(fixture, name));
 

@@ -13,6 +13,7 @@ import { auditLog } from "../support/audit-log.ts";
 import type { Draft } from "../support/objects.ts";
 import { condition } from "../support/operator-fixture.ts";
 import { addressOf, type LiveFixture, liveFixture, timeoutSeconds } from "./live-fixture.ts";
+import { loopbackStatuses } from "./loopback.ts";
 import { operatorShare, startOf } from "./operator-share.ts";
 import { type Route, routesIn, routesProgram } from "./routes.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
@@ -64,6 +65,11 @@ test("the quick start example, on a real node", { timeout: 1_500_000 }, async (c
       assert.equal((await anonymous.call("GET", search, { headers: { host } })).status, 401, host);
       assert.equal((await admin.call("GET", search, { headers: { host } })).status, 403, host);
     }
+  });
+
+  await context.test("listens on addresses of both IP families", async () => {
+    const [pod] = await fixture.pods(name);
+    assert.deepEqual(await loopbackStatuses(fixture, pod?.metadata.name, port, "/health"), [200, 200]);
   });
 
   await context.test("rejects a write from a page of another origin", async () => {

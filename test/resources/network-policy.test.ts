@@ -16,6 +16,11 @@ function policyOf(spec: Partial<MlflowServerSpec>) {
   return found?.kind === "NetworkPolicy" ? found.spec : undefined;
 }
 
+/** The defaults of HOST_PROBE_SNAT_IP and HOST_PROBE_SNAT_IPV6 of Istio's CNI agent. */
+const ambientProbes = ["169.254.7.127/32", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128"].map((cidr) => ({
+  ipBlock: { cidr },
+}));
+
 describe("ingress", () => {
   test("allows all clients on the serving port by default, and no other port", () => {
     assert.deepEqual(policyOf({})?.ingress, [
@@ -31,7 +36,9 @@ describe("ingress", () => {
 
   test("an empty list denies all clients, although an empty list in a Kubernetes rule allows all", () => {
     const open = policyOf({ networkPolicy: { from: [] } })?.ingress?.filter(
-      ({ from = [] }) => from.length === 0 || from.some(({ ipBlock }) => ipBlock?.cidr !== "169.254.7.127/32"),
+      ({ from = [] }) =>
+        from.length === 0 ||
+        from.some(({ ipBlock }) => !ambientProbes.some(({ ipBlock: { cidr } }) => cidr === ipBlock?.cidr)),
     );
     assert.deepEqual(open, []);
   });
@@ -50,13 +57,13 @@ describe("ingress", () => {
             podSelector: { matchLabels: { "mlflow-operator.dev/operator": "true" } },
           },
         ],
-        [{ ipBlock: { cidr: "169.254.7.127/32" } }],
+        ambientProbes,
       ],
       "the operator probes the server",
     );
     const [named, probes] = policyOf({ networkPolicy: { from } })?.ingress ?? [];
     assert.deepEqual(named?.from, from);
-    assert.deepEqual(probes?.from, [{ ipBlock: { cidr: "169.254.7.127/32" } }]);
+    assert.deepEqual(probes?.from, ambientProbes);
   });
 
   test("the policy selects all pods of the server, and is absent if disabled", () => {

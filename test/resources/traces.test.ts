@@ -58,7 +58,13 @@ describe("the listener for traces", () => {
     const from = [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "agents" } } }];
     assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo-traces").spec.ingress, [
       { ports: [{ port: 15008, protocol: "TCP" }], from },
-      { ports: [{ port: 4318, protocol: "TCP" }], from: [{ ipBlock: { cidr: "169.254.7.127/32" } }] },
+      {
+        ports: [{ port: 4318, protocol: "TCP" }],
+        from: [
+          { ipBlock: { cidr: "169.254.7.127/32" } },
+          { ipBlock: { cidr: "fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128" } },
+        ],
+      },
     ]);
     const sidecar = listening({ mesh: { istio: { mode: "Sidecar" } } });
     assert.deepEqual(named<NetworkPolicy>("NetworkPolicy", "demo-traces", sidecar).spec.ingress, [
