@@ -16,6 +16,7 @@ from typing import Any
 from . import accepted_keys
 from .bodies import TooLarge, decompressed
 from .guard import Guard, Limits, handled_without_credentials
+from .listen import all_addresses
 from .methods import method_of
 from .prefix import Prefixed
 from .preflights import Preflights
@@ -108,7 +109,7 @@ def counted(application: Application, port: int, prefix: str) -> Application:
 
     directory = Path(gettempdir(), "mlflow-metrics")
     numbers = Numbers(directory)
-    Thread(target=Listener(directory, VERSION).run, args=("", port), daemon=True, name="metrics").start()
+    Thread(target=Listener(directory, VERSION).run, args=(all_addresses(), port), daemon=True, name="metrics").start()
     return Counted(application, numbers, prefix)
 
 

@@ -228,7 +228,7 @@ class Listener:
         self.connections = 0
 
     def run(self, host: str, port: int) -> None:
-        """Serves until the process ends, with an empty host on all addresses. One worker process has the port; another one opens it when that one ends."""
+        """Serves until the process ends. One worker process has the port; another one opens it when that one ends."""
         while True:
             try:
                 asyncio.run(self.serve(host, port))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
+
+from .listen import ALL_OF_IPV4, has_ipv6
 
 #: Variables that MLflow reads when it creates the application or handles a request, so that they can be set after its import.
 LATE = frozenset(
@@ -29,9 +30,6 @@ OF_MLFLOW = ("MLFLOW_", "_MLFLOW_", "prometheus_")
 DEFAULTS = {"MLFLOW_ENABLE_WORKSPACES": "false"}
 
 UVICORN = ["-m", "uvicorn"]
-
-#: The host that stands for all addresses. MLflow's command takes an empty one for none.
-ALL_OF_IPV4 = "0.0.0.0"
 
 
 def expected(environment: Mapping[str, str]) -> dict[str, str]:
@@ -104,15 +102,14 @@ class Launcher:
 
 
 def on_all_addresses(words: list[str]) -> list[str]:
-    """Returns the command with a host that includes the addresses of IPv6, if it has all addresses of IPv4.
+    """Returns the command with a host that includes the addresses of IPv6, if it has all addresses of IPv4 and the node has IPv6.
 
-    In one process uvicorn opens a socket for each IP family that the node has, if the host is empty. With workers it opens one socket, which
-    has both families only if the host is :: and the node has IPv6.
+    MLflow's command takes an empty host for none. In one process uvicorn opens a socket for each IP family if the host is empty; with workers it
+    opens one socket, which has both families if the host is ::.
     """
-    if ALL_OF_IPV4 not in words:
+    if ALL_OF_IPV4 not in words or not has_ipv6():
         return words
-    is_one = words[words.index("--workers") + 1] == "1"
-    host = "" if is_one else "::" if socket.has_dualstack_ipv6() else ALL_OF_IPV4
+    host = "" if words[words.index("--workers") + 1] == "1" else "::"
     return [
         host if before == "--host" and word == ALL_OF_IPV4 else word
         for before, word in zip(["", *words], words, strict=False)

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -7,13 +8,14 @@ import sys
 import tempfile
 import time
 import unittest
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from mlflow_operator import start
+from mlflow_operator.listen import all_addresses, has_ipv6
 from mlflow_operator.start import Launcher, expected, on_all_addresses
 
 COMMAND = [
@@ -89,13 +91,13 @@ class LauncherTest(unittest.TestCase):
 
     def test_all_addresses_include_those_of_ipv6(self) -> None:
         everywhere = ["0.0.0.0" if word == "127.0.0.1" else word for word in COMMAND]
-        call, _ = self.started(everywhere)
-        self.assertEqual(call, ("here", ["" if word == "0.0.0.0" else word for word in everywhere[3:]]))
         workers = ["4" if word == "1" else word for word in everywhere]
-        for has_ipv6, host in ((True, "::"), (False, "0.0.0.0")):
-            with mock.patch("socket.has_dualstack_ipv6", return_value=has_ipv6):
+        for has_ipv6, host, host_of_workers in ((True, "", "::"), (False, "0.0.0.0", "0.0.0.0")):
+            with mock.patch("mlflow_operator.start.has_ipv6", return_value=has_ipv6):
+                call, _ = self.started(everywhere)
+                self.assertEqual(call, ("here", [host if word == "0.0.0.0" else word for word in everywhere[3:]]))
                 (_, _, words, _), _ = self.started(workers)
-            self.assertEqual(words, [host if word == "0.0.0.0" else word for word in workers])
+                self.assertEqual(words, [host_of_workers if word == "0.0.0.0" else word for word in workers])
 
     def test_another_server_than_uvicorn_is_an_error(self) -> None:
         with self.assertRaises(RuntimeError):
@@ -103,25 +105,36 @@ class LauncherTest(unittest.TestCase):
 
 
 @unittest.skipIf(find_spec("uvicorn") is None, "no uvicorn")
-@unittest.skipUnless(socket.has_dualstack_ipv6(), "no IPv6")
+@unittest.skipUnless(has_ipv6(), "no IPv6")
 class ListenTest(unittest.TestCase):
     """The addresses on which uvicorn listens, by connections to a real process."""
 
-    def families_of(self, workers: int) -> set[str]:
+    def families_of(self, options: list[str], command: Callable[[list[str]], list[str]]) -> set[str]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        own = ["--host", "0.0.0.0", "--port", str(port), "--workers", str(workers), "--factory", "builtins:object"]
-        words = on_all_addresses([sys.executable, "-m", "uvicorn", *own])
-        process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        own = [sys.executable, "-m", *options, "--port", str(port), "--factory", "builtins:object"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(command(own), stderr=subprocess.DEVNULL, env=environment)
         try:
             return {host for host in ("127.0.0.1", "::1") if is_open(host, port, process)}
         finally:
             process.terminate()
             process.wait()
 
-    def test_are_those_of_both_families(self) -> None:
-        for workers in (1, 2):
-            self.assertEqual(self.families_of(workers), {"127.0.0.1", "::1"}, workers)
+    def test_of_mlflow_are_those_of_both_families(self) -> None:
+        for workers in ("1", "2"):
+            options = ["uvicorn", "--host", "0.0.0.0", "--workers", workers]
+            self.assertEqual(self.families_of(options, on_all_addresses), {"127.0.0.1", "::1"}, workers)
+
+    def test_of_the_listener_are_those_of_both_families(self) -> None:
+        self.assertEqual(self.families_of(["mlflow_operator.listen"], lambda own: own), {"127.0.0.1", "::1"})
+
+
+class AddressesTest(unittest.TestCase):
+    def test_are_those_of_ipv4_if_no_socket_can_have_one_of_ipv6(self) -> None:
+        self.assertEqual(all_addresses(), "" if has_ipv6() else "0.0.0.0")
+        with mock.patch("socket.create_server", side_effect=OSError(errno.EADDRNOTAVAIL, "turned off")):
+            self.assertEqual(all_addresses(), "0.0.0.0")
 
 
 def is_open(host: str, port: int, process: subprocess.Popen[bytes]) -> bool:

@@ -72,10 +72,9 @@ function container(model: ServerModel): V1Container {
     name: "traces",
     image: image.name,
     imagePullPolicy: image.pullPolicy,
-    command: ["python", "-m", "uvicorn"],
+    command: ["python", "-m", "mlflow_operator.listen"],
     args: [
-      // Without a host uvicorn listens on all addresses of both IP families.
-      ...["--factory", "mlflow_traces:create_app", "--host=", `--port=${tracesPort}`],
+      ...["--factory", "mlflow_traces:create_app", `--port=${tracesPort}`],
       ...["--no-server-header", `--timeout-keep-alive=${keepAliveSeconds}`],
       `--h11-max-incomplete-event-size=${maxHeaderBytes}`,
     ],
