@@ -92,8 +92,8 @@ class LauncherTest(unittest.TestCase):
     def test_all_addresses_include_those_of_ipv6(self) -> None:
         everywhere = ["0.0.0.0" if word == "127.0.0.1" else word for word in COMMAND]
         workers = ["4" if word == "1" else word for word in everywhere]
-        for has_ipv6, host, host_of_workers in ((True, "", "::"), (False, "0.0.0.0", "0.0.0.0")):
-            with mock.patch("mlflow_operator.start.has_ipv6", return_value=has_ipv6):
+        for is_possible, host, host_of_workers in ((True, "", "::"), (False, "0.0.0.0", "0.0.0.0")):
+            with mock.patch("mlflow_operator.start.has_ipv6", return_value=is_possible):
                 call, _ = self.started(everywhere)
                 self.assertEqual(call, ("here", [host if word == "0.0.0.0" else word for word in everywhere[3:]]))
                 (_, _, words, _), _ = self.started(workers)
