@@ -17,7 +17,7 @@ from mlflow_operator import token_identity
 from mlflow_operator.token_identity import Claims, Expired, Issuer, Key, Keys, Refused, Tokens, keys_in
 
 PEOPLE = "https://id.example.com"
-# Shared by all tests: a new one reads the certificates of all authorities of the system.
+# Shared by all tests: a new one reads the CA certificates of the system.
 TLS = ssl.create_default_context()
 CLUSTER = "https://kubernetes.default.svc"
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
