@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "node:test";
 import { chromium } from "../demo/chromium.ts";
@@ -7,6 +8,7 @@ import { gatewayImages } from "./cluster/gateway/install-gateway.ts";
 import { keycloakImage } from "./cluster/keycloak.ts";
 import { installMesh, removeMesh } from "./cluster/mesh/install-mesh.ts";
 import { missingZtunnel, ztunnelProgram } from "./cluster/mesh/ztunnel.ts";
+import { ipFamilyVariable } from "./cluster/network.ts";
 import { oauth2ProxyImage, oauth2ProxyProgram } from "./cluster/oauth2-proxy.ts";
 import { installPackages, missingPackages } from "./cluster/packages.ts";
 import { clusterPrograms } from "./cluster/programs.ts";
@@ -26,11 +28,11 @@ import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts
 import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
 import { chosenTiers, type Tier, unitFilesVariable } from "./support/tiers.ts";
 
-const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | properties | programs | oauth2-proxy | chart | apiserver | live | mesh | folder or file ...]
+const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | properties | programs | oauth2-proxy | chart | apiserver | live | ipv6 | mesh | folder or file ...]
 
 Without arguments: the checks of the whole tree, then all tiers that this machine supports: unit (starts no
-program), properties (enumerated and generated cases), programs (command line, Python, Go and npm as processes), oauth2-proxy (the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root) and mesh (the same with Istio; requires ztunnel
-on the PATH, which no registry has). An unsupported tier is skipped with the reason. With CI=true that is a failure,
+program), properties (enumerated and generated cases), programs (command line, Python, Go and npm as processes), oauth2-proxy (the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root), ipv6 (some of these tests on a
+cluster with IPv6 only) and mesh (with Istio; requires ztunnel on the PATH, which no registry has). An unsupported tier is skipped with the reason. With CI=true that is a failure,
 unless ztunnel is missing or MLFLOW_OPERATOR_SKIP_TIERS contains the tier (comma-separated).
 
   --repeat N      runs the files of each tier N times and lists the tests that failed at least once, with counts
@@ -66,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.names.length === 0) await runChecks(root, tally, write);
   const report = (line: string) => write(`  ${line}\n`);
   const names = tiers.map(({ name }) => name);
-  if (names.includes("live")) images = buildImages(report);
+  if (names.includes("live") || names.includes("ipv6")) images = buildImages(report);
   await buildPrograms(names, report);
   for (const tier of tiers) await runTier(tier, options, tally);
   for (const skip of new Set(tally.skips)) write(`- ${skip}\n`);
@@ -101,7 +103,7 @@ async function runFiles(tier: Tier, environment: Environment, tally: Tally): Pro
   const events = run({
     files: longestFirst(tier.files),
     // These wait most of the time: for pods, watches and timers.
-    concurrency: tier.name === "live" || tier.name === "apiserver" ? 3 : 2,
+    concurrency: ["live", "ipv6", "apiserver"].includes(tier.name) ? 3 : 2,
     timeout: minutesOf(tier) * 60_000,
     execArgv: ["--import", join(root, "test/support/end.ts")],
     env: { ...environment.env, NODE_COMPILE_CACHE: compileCache },
@@ -171,7 +173,7 @@ const long = [
 /** Timeout of one file: about five times its duration on an idle machine. */
 function minutesOf({ name }: Tier): number {
   if (name === "unit" || name === "properties") return 3;
-  return name === "live" ? 26 : 10;
+  return name === "live" || name === "ipv6" ? 26 : 10;
 }
 
 function skipTier({ name, files }: Tier, { unavailableReason, isExcused = false }: Unavailable, tally: Tally): void {
@@ -190,6 +192,7 @@ async function environmentFor({ name }: Tier): Promise<Environment | Unavailable
   if (name === "oauth2-proxy") return oauth2ProxyEnvironment((line) => write(`  ${line}\n`));
   if (name === "chart") return chartEnvironment((line) => write(`  ${line}\n`));
   if (name === "live") return liveEnvironment((line) => write(`  ${line}\n`));
+  if (name === "ipv6") return ipv6Environment((line) => write(`  ${line}\n`));
   if (name === "mesh") return meshEnvironment((line) => write(`  ${line}\n`));
   if (name !== "apiserver") return { env: process.env, close: async () => {} };
   const cluster = await apiServer((line) => write(`  ${line}\n`));
@@ -251,6 +254,21 @@ async function liveEnvironment(report: Report): Promise<Environment | Unavailabl
     throw error;
   }
   return { env: process.env, close: cluster.close };
+}
+
+/** The same with addresses of IPv6 only. */
+async function ipv6Environment(report: Report): Promise<Environment | Unavailable> {
+  if (!existsSync("/proc/net/if_inet6")) return { unavailableReason: "The kernel has no IPv6.", isExcused: true };
+  process.env[ipFamilyVariable] = "IPv6";
+  const restore = () => void delete process.env[ipFamilyVariable];
+  try {
+    const environment = await liveEnvironment(report);
+    if ("unavailableReason" in environment) return environment;
+    return { env: { ...process.env }, close: () => environment.close().finally(restore) };
+  } catch (error) {
+    restore();
+    throw error;
+  }
 }
 
 /** The same with Istio, which is removed afterwards from a cluster that already ran. */

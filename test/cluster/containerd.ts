@@ -43,7 +43,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
 `;
 
 /** Each pod has its own veth pair (ptp) and is reached by routes, without address translation. */
-const cni = {
+const cni = () => ({
   cniVersion: "1.0.0",
   name: controlGroup,
   plugins: [
@@ -53,18 +53,18 @@ const cni = {
       ipam: {
         type: "host-local",
         dataDir: join(clusterPaths.state, "cni-addresses"),
-        ranges: [[{ subnet: network.pods }]],
-        routes: [{ dst: "0.0.0.0/0" }],
+        ranges: [[{ subnet: network().pods }]],
+        routes: [{ dst: network().all }],
       },
     },
   ],
-};
+});
 
 /** Writes containerd's configuration and starts it; resolves when it answers. */
 export async function startContainerd(machine: Machine, programs: Programs): Promise<void> {
   const path = join(clusterPaths.state, "containerd.toml");
   await writeFile(path, config);
-  await writeFile(join(clusterPaths.state, "cni", "10-pods.conflist"), JSON.stringify(cni));
+  await writeFile(join(clusterPaths.state, "cni", "10-pods.conflist"), JSON.stringify(cni()));
   // containerd finds its shim on the PATH.
   const bin = `${dirname(programs("containerd"))}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const args = [`PATH=${bin}`, programs("containerd"), "--config", path];

@@ -23,7 +23,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
     apiServer: (
       await apiServerArgs({
         directory: clusterPaths.state,
-        port: network.apiPort,
+        port: network().apiPort,
         etcdUrl,
         clusterCas,
         serving: apiServer,
@@ -31,10 +31,10 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
         featureGates: {},
         // The last one of duplicate flags takes effect.
         extraArgs: [
-          `--bind-address=${network.nodeAddress}`,
-          `--advertise-address=${network.nodeAddress}`,
+          `--bind-address=${network().nodeAddress}`,
+          `--advertise-address=${network().nodeAddress}`,
           "--endpoint-reconciler-type=lease",
-          `--service-cluster-ip-range=${network.services}`,
+          `--service-cluster-ip-range=${network().services}`,
           "--enable-admission-plugins=NodeRestriction",
           `--authentication-config=${authenticationConfigurationPath}`,
           `--kubelet-certificate-authority=${clusterCas.serving}.crt`,
@@ -48,7 +48,7 @@ export async function controlPlaneArgs(credentials: Credentials): Promise<{
     ).map((arg) => (arg === "--authorization-mode=RBAC" ? "--authorization-mode=Node,RBAC" : arg)),
     controllerManager: (kubeconfig) => [
       ...controllerManagerArgs({ directory: clusterPaths.state, kubeconfig, clusterCas }),
-      `--cluster-cidr=${network.pods}`,
+      `--cluster-cidr=${network().pods}`,
       `--cluster-signing-cert-file=${clusterCas.clients}.crt`,
       `--cluster-signing-key-file=${clusterCas.clients}.key`,
       `--flex-volume-plugin-dir=${join(clusterPaths.state, "volume-plugins")}`,

@@ -18,11 +18,11 @@ export interface Credentials {
   readonly frontProxy: Stem;
 }
 
-const apiServerNames = [
+const apiServerNames = () => [
   ...["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"].map(
     (name) => `DNS:${name}`,
   ),
-  ...["127.0.0.1", network.nodeAddress, network.apiService].map((address) => `IP:${address}`),
+  ...["127.0.0.1", network().nodeAddress, network().apiService].map((address) => `IP:${address}`),
 ];
 
 /** Issues new credentials in the cluster's state. */
@@ -46,12 +46,12 @@ export async function issueCredentials(): Promise<Credentials> {
     writeFile(stem("service-accounts.pub"), publicKey),
     issueCertificate(clusterCas.serving, credentials.apiServer, {
       name: "kube-apiserver",
-      alternativeNames: apiServerNames,
+      alternativeNames: apiServerNames(),
     }),
     issueCertificate(clusterCas.serving, credentials.kubeletServer, {
       name: `system:node:${nodeName}`,
       groups: ["system:nodes"],
-      alternativeNames: [`DNS:${nodeName}`, `IP:${network.nodeAddress}`],
+      alternativeNames: [`DNS:${nodeName}`, `IP:${network().nodeAddress}`],
     }),
     issueCertificate(clusterCas.clients, credentials.kubeletClient, {
       name: "kube-apiserver-kubelet-client",

@@ -110,10 +110,10 @@ export async function endMachine(): Promise<void> {
   }
   // The kernel removes the interface shortly after.
   const deadline = Date.now() + 10_000;
-  while (existsSync(`/sys/class/net/${network.hostInterface}`)) {
+  while (existsSync(`/sys/class/net/${network().hostInterface}`)) {
     if (Date.now() > deadline)
       throw new Error(
-        `The interface ${network.hostInterface} does not belong to this cluster. End the process that created it, or remove it.`,
+        `The interface ${network().hostInterface} does not belong to this cluster. End the process that created it, or remove it.`,
       );
     await sleep(20);
   }

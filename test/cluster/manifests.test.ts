@@ -7,6 +7,6 @@ import { network } from "./network.ts";
 test("the cluster's manifests are YAML with every placeholder replaced", async () => {
   const text = await systemManifests();
   assert.doesNotMatch(text, /\$\{/);
-  assert.match(text, new RegExp(`clusterIP: ${network.dnsService}`));
+  assert.match(text, new RegExp(`clusterIP: ${network().dnsService}`));
   for (const document of loadAll(text)) assert.ok(document && typeof document === "object" && "kind" in document);
 });

@@ -8,7 +8,7 @@ const folder = join(import.meta.dirname, "manifests");
 /** Returns the manifests of the cluster's system pods, as one YAML text. */
 export async function systemManifests(): Promise<string> {
   const values: Readonly<Record<string, string | number>> = {
-    ...network,
+    ...network(),
     volumes: join(clusterPaths.state, "volumes"),
   };
   const files = (await readdir(folder)).sort();

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { clusterPaths } from "./cluster-paths.ts";
 import { controlGroup } from "./control-groups.ts";
-import { network } from "./network.ts";
+import { ipFamily, network } from "./network.ts";
 
 /** The node's name. */
 export const nodeName = "mlflow";
@@ -24,7 +24,7 @@ export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFile
   const config = {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
-    address: network.nodeAddress,
+    address: network().nodeAddress,
     healthzPort: 0,
     readOnlyPort: 0,
     authentication: {
@@ -39,7 +39,7 @@ export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFile
     podLogsDir: join(clusterPaths.state, "pod-logs"),
     volumePluginDir: join(clusterPaths.state, "volume-plugins"),
     clusterDomain: "cluster.local",
-    clusterDNS: [network.dnsService],
+    clusterDNS: [network().dnsService],
     resolvConf,
     cgroupDriver: "cgroupfs",
     cgroupRoot: `/${controlGroup}`,
@@ -68,7 +68,7 @@ export async function kubeletArgs({ kubeconfig, clientCa, serving }: KubeletFile
     `--root-dir=${join(clusterPaths.state, "kubelet")}`,
     `--cert-dir=${join(clusterPaths.state, "kubelet", "pki")}`,
     `--hostname-override=${nodeName}`,
-    `--node-ip=${network.nodeAddress}`,
+    `--node-ip=${network().nodeAddress}`,
   ];
 }
 
@@ -78,14 +78,14 @@ export async function proxyArgs(kubeconfig: string): Promise<readonly string[]> 
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
     kind: "KubeProxyConfiguration",
     mode: "nftables",
-    bindAddress: network.nodeAddress,
+    bindAddress: network().nodeAddress,
     healthzBindAddress: "127.0.0.1:10256",
     metricsBindAddress: "127.0.0.1:10249",
     clientConnection: { kubeconfig },
-    clusterCIDR: network.pods,
+    clusterCIDR: network().pods,
     hostnameOverride: nodeName,
     oomScoreAdj: 0,
-    nodePortAddresses: [`${network.nodeAddress}/32`],
+    nodePortAddresses: [`${network().nodeAddress}/${network().longestPrefix}`],
     nftables: { minSyncPeriod: "200ms", syncPeriod: "30s", masqueradeBit: 14 },
     // These settings apply to the whole machine, so they are not changed.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
@@ -104,8 +104,9 @@ export function networkPolicyArgs(kubeconfig: string): readonly string[] {
     "--run-router=false",
     "--run-service-proxy=false",
     "--run-loadbalancer=false",
-    `--service-cluster-ip-range=${network.services}`,
-    "--enable-ipv6=false",
+    `--service-cluster-ip-range=${network().services}`,
+    `--enable-ipv4=${ipFamily() === "IPv4"}`,
+    `--enable-ipv6=${ipFamily() === "IPv6"}`,
     "--health-port=0",
     "--metrics-port=0",
   ];

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type ClusterAccess, clusterAccess } from "../control-plane/cluster-access.ts";
 import { clusterPaths } from "./cluster-paths.ts";
 import { findMachine } from "./machine.ts";
-import { network } from "./network.ts";
+import { inUrl, network } from "./network.ts";
 import { nodeName } from "./node-agents.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 
@@ -42,7 +42,7 @@ export async function healthProblem(programs: Programs): Promise<string | undefi
 export async function accessTo(programs: Programs): Promise<ClusterAccess> {
   const issuingCa = join(clusterPaths.state, "ca");
   return clusterAccess({
-    url: `https://${network.nodeAddress}:${network.apiPort}`,
+    url: `https://${inUrl(network().nodeAddress)}:${network().apiPort}`,
     directory: clusterPaths.state,
     kubectlProgram: programs("kubectl"),
     clusterCas: { clients: issuingCa, serving: issuingCa, frontProxies: issuingCa },

@@ -43,7 +43,7 @@ export async function startCluster(options: { readonly report?: Report } = {}): 
     kubeconfigPath: adminKubeconfig,
     existing,
     kubectlProgram: programs("kubectl"),
-    hostAddress: network.hostAddress,
+    hostAddress: network().hostAddress,
     images: (names) => provideImages(machine, programs, names.map(imageNamed), report),
     image: async (image) => {
       await provideImages(machine, programs, [image], report);

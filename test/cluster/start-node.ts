@@ -11,7 +11,7 @@ import { issueCredentials } from "./credentials.ts";
 import { knownArchives, startContainerdWithImages } from "./images.ts";
 import { lastLines, logPathOf, type Machine, startMachine } from "./machine.ts";
 import { systemManifests } from "./manifests.ts";
-import { connect, network } from "./network.ts";
+import { connect, ipFamily, network } from "./network.ts";
 import { kubeletArgs, networkPolicyArgs, nodeName, proxyArgs, schedulerArgs } from "./node-agents.ts";
 import { accessTo, adminKubeconfig, healthProblem } from "./node-state.ts";
 import type { ProgramName, Programs } from "./programs.ts";
@@ -32,7 +32,8 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
   await makeControlGroups();
   const machine = await startMachine(programs("pause"), clusterPaths.state);
   await connect(machine.pid, machine.succeed);
-  await machine.succeed("sh", ["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
+  const forwarding = ipFamily() === "IPv4" ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding";
+  await machine.succeed("sh", ["-c", `echo 1 >/proc/sys/net/${forwarding}`]);
   logStep("the node's namespaces and network are ready");
   await Promise.all([
     startControlPlane(machine, programs).then(() => logStep("the control plane is ready")),
@@ -50,11 +51,12 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
   });
   logStep("the node is ready");
   const resolver = new Resolver({ timeout: 500, tries: 1 });
-  resolver.setServers([network.dnsService]);
+  resolver.setServers([network().dnsService]);
+  const resolve = (name: string) => (ipFamily() === "IPv4" ? resolver.resolve4(name) : resolver.resolve6(name));
   await until(machine, programs, {
     what: "names of Services are resolved",
     by: ["kubelet", "kube-proxy"],
-    reached: async () => (await resolver.resolve4("kubernetes.default.svc.cluster.local")).includes(network.apiService),
+    reached: async () => (await resolve("kubernetes.default.svc.cluster.local")).includes(network().apiService),
   });
   await writeFile(clusterPaths.complete, "");
   logStep("names of Services are resolved: the cluster is up");

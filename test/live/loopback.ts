@@ -10,10 +10,7 @@ for host in ("127.0.0.1", "::1"):
 print(json.dumps(statuses))
 `;
 
-/**
- * Sends a request within a pod of MLflow's image to the loopback addresses of IPv4 and IPv6, in this order, and returns the status codes. The
- * pods of the test cluster have no other address of IPv6.
- */
+/** Sends a request within a pod of MLflow's image to the loopback addresses of IPv4 and IPv6, in this order, and returns the status codes. */
 export async function loopbackStatuses(
   fixture: LiveFixture,
   pod: string | undefined,

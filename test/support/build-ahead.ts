@@ -25,7 +25,7 @@ export async function buildPrograms(tiers: readonly string[], report: Report): P
   const isFor = (...names: readonly string[]) => names.some((name) => tiers.includes(name));
   // The slowest first. The programs of a cluster include those of a control plane.
   const builds: (() => Promise<unknown>)[] = [];
-  const hasCluster = isFor("live") && missingPackages() === undefined;
+  const hasCluster = isFor("live", "ipv6") && missingPackages() === undefined;
   if (hasCluster) builds.push(() => clusterPrograms(report));
   else if (isFor("chart", "apiserver")) builds.push(() => controlPlaneBinaries(report));
   if (hasCluster)

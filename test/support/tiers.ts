@@ -6,7 +6,16 @@ import { join, relative, resolve, sep } from "node:path";
  * Tiers that enumerate or generate many cases, start programs or need an environment, by their folder in `test/`. All other tests are
  * in the tier `unit`, which does none of that.
  */
-export const heavyTiers = ["properties", "programs", "oauth2-proxy", "chart", "apiserver", "live", "mesh"] as const;
+export const heavyTiers = [
+  "properties",
+  "programs",
+  "oauth2-proxy",
+  "chart",
+  "apiserver",
+  "live",
+  "ipv6",
+  "mesh",
+] as const;
 
 /** Environment variable for the absolute paths of the files that `test/unit.ts` declares, as JSON. */
 export const unitFilesVariable = "MLFLOW_OPERATOR_TEST_FILES";
