@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "../control-plane/binaries.ts";
 import { withLock } from "../control-plane/build-lock.ts";
 import { clusterPaths } from "./cluster-paths.ts";
 import { endMachine, findMachine } from "./machine.ts";
 import { healthProblem } from "./node-state.ts";
+import { ipFamily } from "./network.ts";
 import { installPackages, missingPackages } from "./packages.ts";
 import { clusterPrograms, type Programs } from "./programs.ts";
 import { startNode } from "./start-node.ts";
@@ -71,7 +72,11 @@ async function locked<T>(report: Report, work: () => Promise<T>): Promise<T> {
 async function lastingHealthProblem(programs: Programs): Promise<string | undefined> {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    if ((await findMachine()) && !existsSync(clusterPaths.complete)) return "its start was interrupted";
+    if (await findMachine()) {
+      if (!existsSync(clusterPaths.complete)) return "its start was interrupted";
+      const family = await readFile(clusterPaths.complete, "utf8");
+      if (family !== ipFamily()) return `its addresses are of ${family}`;
+    }
     const problem = await healthProblem(programs);
     if (problem === undefined || Date.now() > deadline || !(await findMachine())) return problem;
     await sleep(500);

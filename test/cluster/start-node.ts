@@ -58,7 +58,7 @@ export async function startNode(programs: Programs, report: Report): Promise<voi
     by: ["kubelet", "kube-proxy"],
     reached: async () => (await resolve("kubernetes.default.svc.cluster.local")).includes(network().apiService),
   });
-  await writeFile(clusterPaths.complete, "");
+  await writeFile(clusterPaths.complete, ipFamily());
   logStep("names of Services are resolved: the cluster is up");
 }
 
