@@ -28,9 +28,10 @@ import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts
 import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
 import { chosenTiers, type Tier, unitFilesVariable } from "./support/tiers.ts";
 
-const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | properties | programs | oauth2-proxy | chart | apiserver | live | ipv6 | mesh | folder or file ...]
+const usage = `Usage: node test/run.ts [--repeat N] [--cpu-pressure] [unit | properties | programs | oauth2-proxy | chart | apiserver | live | ipv6 | mesh | extended | folder or file ...]
 
-Without arguments: the checks of the whole tree, then all tiers that this machine supports: unit (starts no
+Without arguments: the checks of the whole tree, then all tiers that this machine supports, without the long tests of
+variants, which "extended" runs: unit (starts no
 program), properties (enumerated and generated cases), programs (command line, Python, Go and npm as processes), oauth2-proxy (the real program), chart, apiserver (a real API server), live (MLflow on a cluster of one real node; requires root), ipv6 (some of these tests on a
 cluster with IPv6 only) and mesh (with Istio; requires ztunnel on the PATH, which no registry has). An unsupported tier is skipped with the reason. With CI=true that is a failure,
 unless ztunnel is missing or MLFLOW_OPERATOR_SKIP_TIERS contains the tier (comma-separated).

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { after, test } from "node:test";
-import { chosenTiers } from "./tiers.ts";
+import { chosenTiers, extendedTests } from "./tiers.ts";
 
 const root = await mkdtemp(join(tmpdir(), "mlflow-operator-tiers-"));
 after(() => rm(root, { recursive: true }));
@@ -14,6 +14,7 @@ for (const name of [
   "apiserver/converge",
   "apiserver/client/watch",
   "live/login",
+  "live/rotation",
 ]) {
   const file = join(root, "test", `${name}.test.ts`);
   await mkdir(dirname(file), { recursive: true });
@@ -33,9 +34,19 @@ const live = ["live", "live/login.test.ts"];
 
 test("returns all tiers, light ones first", async () =>
   assert.deepEqual(await chosen(), [unit, programs, chart, apiserver, live]));
+test("returns the extended tests only where an argument picks them", async () => {
+  const extended = ["live", "live/rotation.test.ts"];
+  assert.deepEqual(await chosen("extended"), [extended]);
+  assert.deepEqual(await chosen("live"), [[...live, "live/rotation.test.ts"]]);
+  assert.deepEqual(await chosen("live/rotation.test.ts", "unit"), [unit, extended]);
+});
+test("each extended test has a file", async () => {
+  const tiers = await chosenTiers(join(import.meta.dirname, "../.."), ["extended"]);
+  assert.equal(tiers.flatMap(({ files }) => files).length, extendedTests.length);
+});
 test("returns tiers by name", async () => {
   assert.deepEqual(await chosen("unit"), [unit]);
-  assert.deepEqual(await chosen("live", "apiserver"), [apiserver, live]);
+  assert.deepEqual(await chosen("live", "apiserver"), [apiserver, [...live, "live/rotation.test.ts"]]);
 });
 test("accepts a tier without tests", async () => {
   const empty = await mkdtemp(join(root, "empty-"));

@@ -17,6 +17,16 @@ export const heavyTiers = [
   "mesh",
 ] as const;
 
+/**
+ * Long tests of variants and of many faults. A run without arguments leaves them out, so that it takes about an hour on two cores; `extended`
+ * picks them, as the scheduled run of CI does.
+ */
+export const extendedTests: readonly string[] = [
+  ...["crash", "faults", "labelled-content", "skew"].map((name) => `apiserver/operator/${name}`),
+  ...["chart-release", "cloud-stores", "environment", "prefix-without-proxy", "rotation"].map((name) => `live/${name}`),
+  "ipv6/quick-start",
+];
+
 /** Environment variable for the absolute paths of the files that `test/unit.ts` declares, as JSON. */
 export const unitFilesVariable = "MLFLOW_OPERATOR_TEST_FILES";
 
@@ -28,7 +38,7 @@ export interface Tier {
 
 /**
  * Returns the tiers and files for the arguments of the test command: names of tiers, folders in `test/` (such as `chart`), or paths
- * of test files or folders. Without arguments: all. In the order in which they run, `unit` first. Throws for
+ * of test files or folders. Without arguments: all but the extended ones. In the order in which they run, `unit` first. Throws for
  * another argument.
  */
 export async function chosenTiers(root: string, args: readonly string[]): Promise<readonly Tier[]> {
@@ -36,7 +46,8 @@ export async function chosenTiers(root: string, args: readonly string[]): Promis
   const all: string[] = [];
   for await (const file of glob("**/*.test.ts", { cwd: testFolder })) all.push(join(testFolder, file));
   const picks = args.map((arg) => pickedBy(arg, testFolder));
-  const chosen = all.sort().filter((file) => picks.length === 0 || picks.some((pick) => pick(file)));
+  const isPicked = picks.length === 0 ? (file: string) => !isExtended(file, testFolder) : anyOf(picks);
+  const chosen = all.sort().filter(isPicked);
   return ["unit", ...heavyTiers]
     .map((name) => ({ name, files: chosen.filter((file) => tierOf(file, testFolder) === name) }))
     .filter(({ files }) => files.length > 0);
@@ -47,12 +58,21 @@ function tierOf(file: string, testFolder: string): string {
   return heavyTiers.find((tier) => tier === folder) ?? "unit";
 }
 
+function isExtended(file: string, testFolder: string): boolean {
+  return extendedTests.some((name) => file === join(testFolder, `${name}.test.ts`));
+}
+
+function anyOf(picks: readonly ((file: string) => boolean)[]): (file: string) => boolean {
+  return (file) => picks.some((pick) => pick(file));
+}
+
 function pickedBy(arg: string, testFolder: string): (file: string) => boolean {
   if (arg === "unit" || heavyTiers.some((tier) => tier === arg)) return (file) => tierOf(file, testFolder) === arg;
+  if (arg === "extended") return (file) => isExtended(file, testFolder);
   const path = [join(testFolder, arg), resolve(arg)].find((candidate) => existsSync(candidate));
   if (!path)
     throw new Error(
-      `"${arg}" is neither a tier (unit, ${heavyTiers.join(", ")}) nor a test file or folder: name one of these.`,
+      `"${arg}" is neither a tier (unit, ${heavyTiers.join(", ")}, extended) nor a test file or folder: name one of these.`,
     );
   return (file) => file === path || file.startsWith(`${path}${sep}`);
 }
