@@ -18,7 +18,7 @@ export const heavyTiers = [
 ] as const;
 
 /**
- * Long tests of variants and of many faults. A run without arguments leaves them out, so that it takes about an hour on two cores; `extended`
+ * Long tests of variants and of many faults. A run without arguments leaves them out, because all tests together take longer than CI allows; `extended`
  * picks them, as the scheduled run of CI does.
  */
 export const extendedTests: readonly string[] = [
