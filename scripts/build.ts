@@ -1,6 +1,6 @@
 /**
  * Builds dist/: the operator and its command line as one tree-shaken ES module, with chunks for modules that are loaded on demand.
- * With --single-file <folder> it builds one file without chunks into another folder.
+ * With --outdir <folder> it builds the same into another folder, with --single-file <folder> one file without chunks.
  */
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,8 +11,10 @@ import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const clientNode = "@kubernetes/client-node";
 
-const { "single-file": singleFile } = parseArgs({ options: { "single-file": { type: "string" } } }).values;
-const outdir = singleFile ?? "dist";
+const { "single-file": singleFile, outdir: folder = "dist" } = parseArgs({
+  options: { "single-file": { type: "string" }, outdir: { type: "string" } },
+}).values;
+const outdir = singleFile ?? folder;
 
 await rm(outdir, { recursive: true, force: true });
 const { metafile } = await build({

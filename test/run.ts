@@ -16,6 +16,7 @@ import { startCluster } from "./cluster/start-cluster.ts";
 import { versitygwImage } from "./cluster/versitygw.ts";
 import { controlPlaneBinaries, type Report } from "./control-plane/binaries.ts";
 import type { ClusterAddress } from "./control-plane/cluster-access.ts";
+import { succeeded } from "./control-plane/completed.ts";
 import { startControlPlane } from "./control-plane/control-plane.ts";
 import { dockerCanPull, k3sImage } from "./control-plane/docker.ts";
 import { sharedControlPlaneVariable } from "./control-plane/shared.ts";
@@ -24,6 +25,7 @@ import { buildImages, buildPrograms } from "./support/build-ahead.ts";
 import { runChecks } from "./support/checks.ts";
 import { startCpuPressure } from "./support/cpu-pressure.ts";
 import { installed } from "./support/operator-fixture.ts";
+import { operatorProgramVariable } from "./support/operator-process.ts";
 import { emptyTally, reporter, sumLine, type Tally } from "./support/reporter.ts";
 import { failureCounts, type RunOptions, runOptions } from "./support/run-options.ts";
 import { chosenTiers, type Tier, unitFilesVariable } from "./support/tiers.ts";
@@ -196,9 +198,13 @@ async function environmentFor({ name }: Tier): Promise<Environment | Unavailable
   if (name === "ipv6") return ipv6Environment((line) => write(`  ${line}\n`));
   if (name === "mesh") return meshEnvironment((line) => write(`  ${line}\n`));
   if (name !== "apiserver") return { env: process.env, close: async () => {} };
+  const folder = join(root, "node_modules", ".cache", "operator");
+  await succeeded(process.execPath, [join(root, "scripts/build.ts"), "--outdir", folder]);
   const cluster = await apiServer((line) => write(`  ${line}\n`));
   if ("unavailableReason" in cluster) return cluster;
-  const env = { ...process.env, [sharedControlPlaneVariable]: JSON.stringify(cluster.address) };
+  const address = JSON.stringify(cluster.address);
+  const program = join(folder, "mlflow-operator.js");
+  const env = { ...process.env, [sharedControlPlaneVariable]: address, [operatorProgramVariable]: program };
   return { env, close: cluster.close };
 }
 
