@@ -6,7 +6,7 @@ import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
-import { pythonTexts } from "../src/resources/python-texts.ts";
+import { pythonTexts } from "../src/resources/python-programs.ts";
 import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const clientNode = "@kubernetes/client-node";
@@ -31,6 +31,8 @@ const { metafile } = await build({
   legalComments: "none",
   // CommonJS dependencies call require() for Node's built-in modules.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  // The operator reads no file of python/src.
+  define: { bundledPythonTexts: JSON.stringify(JSON.stringify(pythonTexts)) },
   plugins: [
     {
       // @kubernetes/client-node does not declare that its modules have no side effects; they have none, so unused ones are removed.
@@ -42,15 +44,6 @@ const { metafile } = await build({
           const found = await context.resolve(path, { ...args, pluginData: "resolved" });
           return { ...found, sideEffects: false };
         });
-      },
-    },
-    {
-      // The operator reads no file of python/src: its bundle contains the texts.
-      name: "python-texts",
-      setup: (context) => {
-        context.onLoad({ filter: /\/src\/resources\/python-texts\.ts$/ }, () => ({
-          contents: `export const pythonTexts = ${JSON.stringify(pythonTexts)};`,
-        }));
       },
     },
   ],

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { basename } from "node:path";
 import { messageOf } from "./kube/errors.ts";
-import { addSettings, type Settings, settings, settingsOf, userEnvironment } from "./settings.ts";
-import { version } from "./version.ts";
+import { addSettings, type Settings, settings, settingsOf, userEnvironment, version } from "./settings.ts";
 
 // A reader that ends early, such as `head`, closes the pipe: the rest of the output is not needed.
 for (const stream of [process.stdout, process.stderr])

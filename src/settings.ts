@@ -1,12 +1,16 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import type { Command } from "commander";
+import manifest from "../package.json" with { type: "json" };
 import { checkedProxyImage, defaultProxyImage, imageDigests } from "./api/images.ts";
 import type { UserEnvironment } from "./cli/context.ts";
 import type { ApiAccess } from "./kube/client/api-access.ts";
 import type { ProxyEnvironment } from "./kube/client/ignored-proxy.ts";
 import { allowedImagesOf } from "./resources/pod/allowed-images.ts";
 import type { OperatorOptions } from "./runtime/operator.ts";
+
+/** Version of the operator, from package.json. */
+export const version: string = manifest.version;
 
 /** Settings of the process, from arguments and environment variables. Only this file reads the environment. */
 export interface Settings extends Omit<OperatorOptions, "credentials" | "version" | "log" | "timing" | "probe"> {

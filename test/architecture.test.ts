@@ -79,6 +79,12 @@ describe("the import order", () => {
   });
 });
 
+test("no source file has fewer than 15 lines, except for indexes", () => {
+  const lines = (file: string) => readFileSync(file, "utf8").trimEnd().split("\n").length;
+  const short = files.filter((file) => !file.endsWith("/index.ts") && lines(file) < 15);
+  assert.deepEqual(short, [], "merge it into the file that uses it");
+});
+
 test("ARCHITECTURE.md names files that exist", () => {
   const named = [...readFileSync("ARCHITECTURE.md", "utf8").matchAll(/`(?:src\/)?([a-z]+\/[a-z/-]+\.ts)`/g)];
   const missing = named.flatMap(([, name = ""]) => ([`src/${name}`, name].some(existsSync) ? [] : [name]));

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/settings.ts";
 
 export const root = join(import.meta.dirname, "../..");
 

@@ -1,5 +1,13 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Program } from "./pod/program.ts";
-import { pythonTexts } from "./python-texts.ts";
+
+/** The files of python/src in JSON: the bundle contains them, so that the operator reads no file (scripts/build.ts). */
+declare const bundledPythonTexts: string | undefined;
+
+/** The files of python/src by their path in it. */
+export const pythonTexts: Readonly<Record<string, string>> =
+  typeof bundledPythonTexts === "undefined" ? sourceTexts() : JSON.parse(bundledPythonTexts);
 
 /** Its part for `spec.access`. */
 export const grantsFiles = filesFrom("mlflow_operator/grants");
@@ -55,4 +63,11 @@ function text(path: string): string {
   const found = pythonTexts[path];
   if (found === undefined) throw new Error(`python/src has no ${path}.`);
   return found;
+}
+
+/** The same from the source, for example in tests. */
+function sourceTexts(): Readonly<Record<string, string>> {
+  const folder = join(import.meta.dirname, "../../python/src");
+  const files = globSync("**/*.py", { cwd: folder }).toSorted();
+  return Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), "utf8")]));
 }

@@ -8,7 +8,7 @@ import { admissionPolicies, writeBundle } from "../../scripts/release/bundle.ts"
 import { releaseOf, root } from "../../scripts/release/release.ts";
 import { validate, validateAccess, validateBackup, validateBackupSchedule } from "../../src/api/validation.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/settings.ts";
 import { reportOnStderr } from "../control-plane/binaries.ts";
 import { completed } from "../control-plane/completed.ts";
 import { releasePrograms } from "./release-programs.ts";

@@ -7,7 +7,7 @@ import { krewManifest } from "../../scripts/release/krew.ts";
 import type { Platform } from "../../scripts/release/node-binaries.ts";
 import { archiveName, writePlugins } from "../../scripts/release/plugin.ts";
 import { releaseOf, root } from "../../scripts/release/release.ts";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/settings.ts";
 import { reportOnStderr } from "../control-plane/binaries.ts";
 import { completed, succeeded } from "../control-plane/completed.ts";
 import { releasePrograms } from "./release-programs.ts";

@@ -12,7 +12,7 @@ import { releaseOf, root } from "../../scripts/release/release.ts";
 import { sha256 } from "../../scripts/release/sha256.ts";
 import { cosignProgram } from "../../scripts/release/tools.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/settings.ts";
 import { controlPlaneBinaries, reportOnStderr } from "../control-plane/binaries.ts";
 import { succeeded } from "../control-plane/completed.ts";
 import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.ts";

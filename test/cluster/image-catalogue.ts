@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { supportedVersions } from "../../src/api/versions.ts";
-import { version as operatorVersion } from "../../src/version.ts";
+import { version as operatorVersion } from "../../src/settings.ts";
 import { pauseImage } from "./containerd.ts";
 import type { Image } from "./image.ts";
 import type { ProgramName, Programs } from "./programs.ts";

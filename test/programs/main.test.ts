@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/settings.ts";
 import { completed } from "../control-plane/completed.ts";
 
 const main = (...args: string[]) => completed(process.execPath, ["src/main.ts", ...args], { env: {} });

@@ -10,7 +10,7 @@ import { imageReference, releaseOf, root, withNamesOf } from "../../scripts/rele
 import { sboms } from "../../scripts/release/sbom.ts";
 import { compareVersions, versionFiles } from "../../scripts/release/version.ts";
 import { supportedVersions } from "../../src/api/versions.ts";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "release-"));
 after(() => rmSync(folder, { recursive: true }));

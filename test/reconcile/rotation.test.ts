@@ -6,7 +6,7 @@ import type { Owned, Secret } from "../../src/kube/manifests.ts";
 import { annotation } from "../../src/kube/names.ts";
 import type { Inputs } from "../../src/model/inputs.ts";
 import { rotationsIn, rotationsText } from "../../src/model/rotation.ts";
-import { rotationPending } from "../../src/reconcile/conditions/rotation-pending.ts";
+import { rotationPending } from "../../src/reconcile/conditions/pending.ts";
 import { overlapSeconds } from "../../src/reconcile/rotation/rotate-keys.ts";
 import { type RotationStep, rotationJobSteps, rotationStep } from "../../src/reconcile/rotation/rotation.ts";
 import { statusInput } from "../../src/reconcile/status-input.ts";

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Program } from "../../src/resources/pod/program.ts";
 import * as programs from "../../src/resources/python-programs.ts";
-import { pythonTexts } from "../../src/resources/python-texts.ts";
 
-const files = new Set(Object.keys(pythonTexts).map((path) => path.replace(/\.py$/, "")));
+const files = new Set(Object.keys(programs.pythonTexts).map((path) => path.replace(/\.py$/, "")));
 
 /** The modules of this project that a text imports when it is loaded. */
 function importsOf(text: string): string[] {

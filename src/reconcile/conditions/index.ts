@@ -3,14 +3,12 @@ import { available } from "./available.ts";
 import type { ServerCondition } from "./condition.ts";
 import { databaseReady } from "./database-ready.ts";
 import { endpointSecured } from "./endpoint-secured.ts";
-import { exposed } from "./exposed.ts";
 import { garbageCollectionReady } from "./garbage-collection-ready.ts";
-import { meshReady } from "./mesh-ready.ts";
+import { exposed, meshReady } from "./network.ts";
 import { paused } from "./paused.ts";
+import { rotationPending, upgradePending } from "./pending.ts";
 import { restored } from "./restored.ts";
-import { rotationPending } from "./rotation-pending.ts";
 import { stateConditions } from "./state.ts";
-import { upgradePending } from "./upgrade-pending.ts";
 import { workspacesReady } from "./workspaces-ready.ts";
 
 /** The conditions of an MlflowServer, in the order in which they are reported. */
