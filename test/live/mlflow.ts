@@ -36,17 +36,21 @@ export interface Mlflow {
 export interface MlflowAddress {
   /** The address of a Service or a pod. */
   readonly address: string;
+  /** The port, if it is not that of the Service. */
+  readonly listener?: number;
   /** The Service's name, sent as Host with the port. */
   readonly host: string;
   readonly login?: { readonly username: string; readonly password: string };
+  /** A token of an issuer, instead of a login. */
+  readonly token?: string;
   readonly secured?: Secured;
 }
 
 export function mlflowAt(where: MlflowAddress): Mlflow {
-  const { address, host, login, secured } = where;
+  const { address, host, secured, listener = port } = where;
   const agent = secured ? new HttpsAgent({ keepAlive: true, ca: secured.ca }) : new HttpAgent({ keepAlive: true });
   const send = secured ? httpsRequest : httpRequest;
-  const authorization = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
+  const authorization = credentialOf(where);
 
   const call: Mlflow["call"] = (method, path, { body, headers } = {}) =>
     new Promise((resolve, reject) => {
@@ -55,7 +59,7 @@ export function mlflowAt(where: MlflowAddress): Mlflow {
       const outgoing = send({
         agent: method === "GET" ? agent : false,
         host: address,
-        port,
+        port: listener,
         method,
         path,
         ...(secured && { servername: host, ca: secured.ca }),
@@ -97,4 +101,9 @@ export function mlflowAt(where: MlflowAddress): Mlflow {
     },
     as: (other) => mlflowAt({ ...where, ...other }),
   };
+}
+
+function credentialOf({ login, token }: MlflowAddress): string | undefined {
+  if (token !== undefined) return `Bearer ${token}`;
+  return login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
 }

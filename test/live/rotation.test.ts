@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RotationRecord } from "../../src/api/status.ts";
-import { annotation } from "../../src/kube/names.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { type LiveFixture, type Login, liveFixture, timeoutSeconds } from "./live-fixture.ts";
 import type { Mlflow } from "./mlflow.ts";
 import { type PostgresqlServer, startPostgresql } from "./postgresql-server.ts";
+import { changeReferences, recordOf, requestRotation } from "./rotations.ts";
 import { startS3 } from "./s3-server.ts";
 import { steadyLoad } from "./steady-load.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -26,15 +25,6 @@ const inServer = (line: string) =>
 
 const createCredential = inServer('print(store.create_gateway_secret("p", {"api_key": "value-of-tests"}).secret_id)');
 const readCredential = (id: string) => inServer(`print(store._get_decrypted_secret("${id}")["api_key"])`);
-
-async function recordOf({ objects }: LiveFixture, of: RotationRecord["name"]): Promise<RotationRecord | undefined> {
-  const { status } = await objects.the("MlflowServer", name);
-  return status?.rotations?.find((each) => each.name === of);
-}
-
-async function request({ objects }: LiveFixture, rotate: string): Promise<void> {
-  await objects.patch("MlflowServer", name, { metadata: { annotations: { [annotation.rotate]: rotate } } });
-}
 
 async function secretOf({ objects }: LiveFixture, secret: string): Promise<Record<string, string>> {
   const { data = {} } = await objects.the("Secret", secret);
@@ -72,16 +62,9 @@ async function readUntil(fixture: LiveFixture, id: string, done: () => Promise<v
 }
 
 async function alternateUser(fixture: LiveFixture, postgresql: PostgresqlServer): Promise<void> {
-  const before = await recordOf(fixture, "references");
   await postgresql.sql("postgres", "CREATE ROLE mlflow_b LOGIN PASSWORD 'password-of-b' IN ROLE mlflow;");
-  await fixture.objects.patch("Secret", "mlflow-db", {
-    stringData: { username: "mlflow_b", password: "password-of-b" },
-  });
-  await waitUntil(async () => {
-    const record = await recordOf(fixture, "references");
-    assert.notEqual(record?.content, before?.content);
-    assert.equal(record?.phase, "Completed");
-  }, timeoutSeconds);
+  const stringData = { username: "mlflow_b", password: "password-of-b" };
+  await changeReferences(fixture, [name], () => fixture.objects.patch("Secret", "mlflow-db", { stringData }));
   await postgresql.sql("postgres", "ALTER ROLE mlflow NOLOGIN;");
 }
 
@@ -116,16 +99,16 @@ test("keys and passwords are rotated while clients work", { timeout: 3_000_000 }
 
   await context.test("session key, encryption key and key of webhooks", async (step) => {
     const [before, encrypted] = [await secretOf(fixture, `${name}-session`), await hook()];
-    await request(fixture, "session:1,encryption-key:1,webhook-key:1");
+    await requestRotation(fixture, name, "session:1,encryption-key:1,webhook-key:1");
     const reads = await readUntil(fixture, credential, async () => {
-      const records = [await recordOf(fixture, "encryption-key"), await recordOf(fixture, "webhook-key")];
+      const records = [await recordOf(fixture, name, "encryption-key"), await recordOf(fixture, name, "webhook-key")];
       assert.deepEqual(
         records.map((record) => record?.phase),
         ["Completed", "Completed"],
       );
     });
     step.diagnostic(`${reads} reads of the credential in pods`);
-    assert.equal((await recordOf(fixture, "session"))?.phase, "Renewing");
+    assert.equal((await recordOf(fixture, name, "session"))?.phase, "Renewing");
     const after = await secretOf(fixture, `${name}-session`);
     for (const key of ["flask-secret-key", "kek-passphrase", "webhook-key"]) assert.notEqual(after[key], before[key]);
     assert.equal(after["accepted-flask-secret-key"], before["flask-secret-key"]);
@@ -136,7 +119,7 @@ test("keys and passwords are rotated while clients work", { timeout: 3_000_000 }
 
   await context.test("the generated password of the administrator", async () => {
     const former = await loginOf(fixture);
-    await request(fixture, "admin-password:1");
+    await requestRotation(fixture, name, "admin-password:1");
     // At each moment MLflow accepts a password of the Secret: after the Job has set the next one it is that, until the Secret has changed.
     const rejected: number[] = [];
     await waitUntil(async () => {
@@ -144,7 +127,7 @@ test("keys and passwords are rotated while clients work", { timeout: 3_000_000 }
       const statuses = [await statusOf(admin, { username, password })];
       if (statuses[0] !== 200 && next !== undefined) statuses.push(await statusOf(admin, { username, password: next }));
       if (!statuses.includes(200)) rejected.push(...statuses);
-      const record = await recordOf(fixture, "admin-password");
+      const record = await recordOf(fixture, name, "admin-password");
       assert.deepEqual([record?.phase, record?.request], ["Completed", "1"]);
     }, timeoutSeconds);
     assert.deepEqual(rejected, []);

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { request } from "node:https";
 import { after, before, test } from "node:test";
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
+import { certificateFor } from "./certificate.ts";
 import { type OidcIssuer, startOidcIssuer } from "./oidc-issuer.ts";
 import { webSession } from "./web-session.ts";
 
@@ -83,6 +84,17 @@ test("is unreachable while it is suspended, and works again afterwards", async (
   await assert.rejects(fetched(`${url}/jwks`));
   await issuer.resume();
   assert.equal((await fetched(`${url}/.well-known/openid-configuration`)).status, 200);
+});
+
+test("accepts only the changed secret of a client", async () => {
+  issuer.changeSecret("pipeline", "changed");
+  await assert.rejects(issuer.clientToken("pipeline", "of-pipeline"));
+  await verified(await issuer.clientToken("pipeline", "changed"), "mlflow");
+});
+
+test("uses a certificate of another CA for new connections", async () => {
+  issuer.useCertificate(await certificateFor("127.0.0.1"));
+  await assert.rejects(fetched(`${issuer.url}/jwks`), /certificate/);
 });
 
 async function verified(text: unknown, audience: string) {

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { JWTPayload } from "jose";
 import { freePort } from "../../control-plane/free-port.ts";
 import { eventually } from "../eventually.ts";
-import { certificateFor } from "./certificate.ts";
+import { type Certificate, certificateFor } from "./certificate.ts";
 import { clientToken } from "./client-token.ts";
 import { claimsOf, type Person } from "./person.ts";
 import { type IssuerClient, provider } from "./provider.ts";
@@ -34,7 +34,7 @@ export interface TokenForm {
 export interface OidcIssuer {
   /** The issuer in tokens. Discovery is at `<url>/.well-known/openid-configuration`. */
   readonly url: string;
-  /** PEM of its CA certificate; empty over http. */
+  /** PEM of its first CA certificate; empty over http. */
   readonly ca: string;
   /** Returns a valid ID token for this user and client, or one with the differences in `form`. */
   readonly token: (login: string, clientId: string, form?: TokenForm) => Promise<string>;
@@ -42,6 +42,10 @@ export interface OidcIssuer {
   readonly clientToken: (clientId: string, secret: string) => Promise<string>;
   /** Changes the signing key; with `keepOld`, the previous keys stay published. */
   readonly rotateKeys: (keepOld: boolean) => Promise<void>;
+  /** Uses a certificate of another CA for new connections, and closes idle ones. */
+  readonly useCertificate: (certificate: Certificate) => void;
+  /** Accepts only this secret of a client from now on. */
+  readonly changeSecret: (clientId: string, secret: string) => void;
   /** Closes all connections and accepts none until `resume`. */
   readonly suspend: () => Promise<void>;
   readonly resume: () => Promise<void>;
@@ -51,7 +55,8 @@ export interface OidcIssuer {
 }
 
 export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcIssuer> {
-  const { address = "127.0.0.1", scheme = "https", clients, people, tokenSeconds = 3600 } = options;
+  const { address = "127.0.0.1", scheme = "https", people, tokenSeconds = 3600 } = options;
+  let { clients } = options;
   const certificate = scheme === "https" ? await certificateFor(address) : undefined;
   const asked = new Map<string, number>();
   let answer: RequestListener = () => {};
@@ -107,6 +112,15 @@ export async function startOidcIssuer(options: OidcIssuerOptions): Promise<OidcI
     clientToken: (clientId, secret) => clientToken(`${url}/token`, certificate?.ca, clientId, secret),
     rotateKeys: async (keepOld) => {
       keys = use([await signingKey(), ...(keepOld ? keys : [])]);
+    },
+    useCertificate: (next) => {
+      if (!(server instanceof HttpsServer)) throw new Error("The issuer has no certificate.");
+      server.setSecureContext(next);
+      server.closeIdleConnections();
+    },
+    changeSecret: (clientId, secret) => {
+      clients = clients.map((client) => (client.id === clientId ? { ...client, secret } : client));
+      keys = use(keys);
     },
     suspend,
     resume: () => listen(port),
