@@ -1,11 +1,11 @@
 /** Shows changing lines: redrawn on a terminal, otherwise each new line is printed. */
 export interface Screen {
   /** Prints a permanent line. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
   /** Replaces the current lines. */
-  show(lines: readonly string[]): void;
+  readonly show: (lines: readonly string[]) => void;
   /** Stops repeating the last line until the next one. */
-  rest(): void;
+  readonly rest: () => void;
 }
 
 /** Without output for this number of seconds, the last line is repeated with "still". */

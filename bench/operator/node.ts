@@ -27,7 +27,7 @@ export async function startNode(cluster: ClusterAccess): Promise<{ stop(): void 
   ];
   return {
     stop: () => {
-      for (const { stop } of watches) stop();
+      for (const each of watches) each.stop();
       client.close();
     },
   };

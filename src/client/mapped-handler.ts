@@ -11,8 +11,11 @@ export function mapped<T extends KubeObject>(
     reached: store.reached,
     changed: (change, object) => store.changed(change, map(object)),
     listing: () => {
-      const { item, complete } = store.listing();
-      return { item: (object) => item(map(object)), complete };
+      const listing = store.listing();
+      return {
+        item: (object) => listing.item(map(object)),
+        complete: (resourceVersion) => listing.complete(resourceVersion),
+      };
     },
   };
 }

@@ -71,9 +71,11 @@ export class ObjectWriter {
     this.#budget.note(manifest, path, managers);
   };
 
-  readonly isMutatedByAdmission: Cluster["isMutatedByAdmission"] = this.#mutations.isMutated;
+  readonly isMutatedByAdmission: Cluster["isMutatedByAdmission"] = (manifest, live) =>
+    this.#mutations.isMutated(manifest, live);
 
-  readonly repeatedConflict: Cluster["repeatedConflict"] = this.#budget.repeatedConflict;
+  readonly repeatedConflict: Cluster["repeatedConflict"] = (manifest, path) =>
+    this.#budget.repeatedConflict(manifest, path);
 
   readonly delete: Cluster["delete"] = async (object) => {
     const { client, caches } = this.#options;

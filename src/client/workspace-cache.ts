@@ -17,9 +17,9 @@ export interface WorkspaceCache {
   /** RoleBindings with the label of the operator. */
   readonly bindings: Store<Owned>;
   readonly accesses: Store<MlflowWorkspaceAccess>;
-  servers(namespace: string): MlflowServer[];
+  readonly servers: (namespace: string) => MlflowServer[];
   /** Objects of the operator in a namespace. */
-  grantedIn(namespace: string): ReturnType<typeof grantedOnly>;
+  readonly grantedIn: (namespace: string) => ReturnType<typeof grantedOnly>;
   /** The objects in workspaces for a server, except those in terminating namespaces. */
   granted(key: Key): Owned[];
   /** All namespaces that may need a reconciliation after the start. */
@@ -29,11 +29,11 @@ export interface WorkspaceCache {
 }
 
 export interface WorkspaceSources {
-  servers(namespace: string): MlflowServer[];
+  readonly servers: (namespace: string) => MlflowServer[];
   /** A ConfigMap with the label of the operator. */
-  configMap(key: Key): Owned | undefined;
-  onServer(key: Key): void;
-  onWorkspace(namespace: string): void;
+  readonly configMap: (key: Key) => Owned | undefined;
+  readonly onServer: (key: Key) => void;
+  readonly onWorkspace: (namespace: string) => void;
 }
 
 export function workspaceCache({ servers, configMap, onServer, onWorkspace }: WorkspaceSources): WorkspaceCache {
@@ -110,15 +110,15 @@ export function isOtherServer({ metadata }: MlflowServer, before: MlflowServer |
 /** Index of the namespaces that opted in as workspaces, by the namespace of their servers. */
 export interface WorkspaceNamespaces extends Omit<EventHandler<Namespace>, "relisted"> {
   of(namespace: string): Namespace[];
-  get(name: string): Namespace | undefined;
+  readonly get: (name: string) => Namespace | undefined;
   all(): Iterable<Namespace>;
 }
 
 export interface WorkspaceNamespacesObserver {
   /** A workspace of servers in this namespace was added, removed or changed. */
-  host(namespace: string): void;
+  readonly host: (namespace: string) => void;
   /** This namespace was added, changed or removed. */
-  workspace(name: string): void;
+  readonly workspace: (name: string) => void;
 }
 
 function workspaceNamespaces({ host, workspace }: WorkspaceNamespacesObserver): WorkspaceNamespaces {

@@ -13,6 +13,7 @@ interface Check {
 
 const checks: readonly Check[] = [
   { name: "format and lint (biome)", program: "node_modules/.bin/biome", args: ["check", "--error-on-warnings", "."] },
+  { name: "methods keep their object (oxlint)", program: "node_modules/.bin/oxlint", args: ["--type-aware"] },
   { name: "types (tsc)", program: "node_modules/.bin/tsc", args: ["--noEmit"] },
   {
     name: "no dead exports, files or dependencies (knip)",
