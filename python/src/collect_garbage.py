@@ -231,16 +231,9 @@ class Collector:
     def delete_run(self, run: Any) -> bool:
         from mlflow.store.tracking.dbmodels.models import SqlRun
 
-        run_id, artifacts, workspace = run
-        with self.claimed(SqlRun, run_id) as session:
-            if session is None:
-                return False
-            if not self.counts.dryRun:
-                delete_artifacts(location(artifacts, run_id, workspace))
-                if not self.remove(session, SqlRun, run_id, self.store._hard_delete_run):
-                    return False
-        self.counts.runs += 1
-        return True
+        is_deleted = self.delete(SqlRun, run, self.store._hard_delete_run)
+        self.counts.runs += is_deleted
+        return is_deleted
 
     def deleted_models(self) -> list[Any]:
         from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel
@@ -260,15 +253,19 @@ class Collector:
     def delete_model(self, model: Any) -> bool:
         from mlflow.store.tracking.dbmodels.models import SqlLoggedModel
 
-        model_id, artifacts, workspace = model
-        with self.claimed(SqlLoggedModel, model_id) as session:
+        is_deleted = self.delete(SqlLoggedModel, model, self.store._hard_delete_logged_model)
+        self.counts.models += is_deleted
+        return is_deleted
+
+    def delete(self, kind: Any, found: Any, hard_delete: Callable[[Any], Any]) -> bool:
+        """Deletes the artifacts and the row of a run or model, unless it is used or restored."""
+        identity, artifacts, workspace = found
+        with self.claimed(kind, identity) as session:
             if session is None:
                 return False
             if not self.counts.dryRun:
-                delete_artifacts(location(artifacts, model_id, workspace))
-                if not self.remove(session, SqlLoggedModel, model_id, self.store._hard_delete_logged_model):
-                    return False
-        self.counts.models += 1
+                delete_artifacts(location(artifacts, identity, workspace))
+                return self.remove(session, kind, identity, hard_delete)
         return True
 
     def deleted_experiments(self) -> list[Any]:

@@ -1,4 +1,3 @@
-import { isIPv6 } from "node:net";
 import { succeeded } from "../control-plane/completed.ts";
 
 /** The variable with the IP family of the cluster: IPv4, the default, or IPv6. */
@@ -44,11 +43,6 @@ export function ipFamily(): keyof typeof families {
 /** Returns the addresses of the cluster. */
 export function network() {
   return { hostInterface: "mlflow-cluster", apiPort: 6443, ...families[ipFamily()] } as const;
-}
-
-/** The address as it is written in a URL. */
-export function inUrl(address: string): string {
-  return isIPv6(address) ? `[${address}]` : address;
 }
 
 /** Runs a program in the node (see `machine.ts`). */

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { inUrl } from "../../src/kube/client/api-access.ts";
 import { type ClusterAccess, clusterAccess } from "../control-plane/cluster-access.ts";
 import { clusterPaths } from "./cluster-paths.ts";
 import { findMachine } from "./machine.ts";
-import { inUrl, network } from "./network.ts";
+import { network } from "./network.ts";
 import { nodeName } from "./node-agents.ts";
 import type { ProgramName, Programs } from "./programs.ts";
 

@@ -1,6 +1,5 @@
 """The real MLflow with basic authentication and the grants of spec.access, for tests: requests, users, experiments and models."""
 
-import base64
 import functools
 import json
 import os
@@ -8,30 +7,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from asgi import Answer
+from basic_auth import ADMIN, Client, configure
+
 folder = Path(tempfile.mkdtemp())
-for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-    del os.environ[name]
-(folder / "basic_auth.ini").write_text(
-    f"[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///{folder}/users.db\n"
-    "admin_username = admin\nadmin_password = of-the-first-admin\nauth_cache_ttl_seconds = 60\n"
-    "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+configure(
+    folder,
+    _MLFLOW_SERVER_ARTIFACT_ROOT="mlflow-artifacts:/",
+    _MLFLOW_SERVER_ARTIFACT_DESTINATION=f"{folder}/artifacts",
+    _MLFLOW_SERVER_SERVE_ARTIFACTS="true",
 )
-os.environ |= {
-    "MLFLOW_AUTH_CONFIG_PATH": f"{folder}/basic_auth.ini",
-    "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-the-tests-0123456789",
-    "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
-    "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder}/mlflow.db",
-    "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-    "_MLFLOW_SERVER_ARTIFACT_DESTINATION": f"{folder}/artifacts",
-    "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-    "_MLFLOW_SGI_NAME": "uvicorn",
-}
 
 from mlflow.server.auth import sqlalchemy_store  # noqa: E402
 from mlflow.server.handlers import _get_tracking_store  # noqa: E402
 from werkzeug.security import generate_password_hash  # noqa: E402
 
-from asgi import Answer, asked  # noqa: E402
 from mlflow_operator import grants_basic, users  # noqa: E402
 from mlflow_operator.app import application_named  # noqa: E402
 from mlflow_operator.grants_file import GrantsFile  # noqa: E402
@@ -39,7 +29,6 @@ from mlflow_operator.grants_file import GrantsFile  # noqa: E402
 # The default hash is slow on purpose, and these tests create many users.
 sqlalchemy_store.generate_password_hash = functools.partial(generate_password_hash, method="pbkdf2:sha256:1")
 _get_tracking_store()
-ADMIN = ("admin", "of-the-first-admin")
 TEAM = frozenset({"team"})
 written = 0
 
@@ -62,32 +51,14 @@ write()
 file = GrantsFile(folder / "access.json", clock=lambda: now)
 memory = users.install()
 grants_basic.install(file, groups_of, memory)
-application = application_named("basic-auth")
+client = Client(application_named("basic-auth"))
+call, done, user_named = client.call, client.done, client.user_named
 
 
 def set_grants(*grants: dict[str, Any]) -> None:
     global now
     write(*grants)
     now += 10
-
-
-def call(path: str, body: Any, user: tuple[str, str], method: str = "POST", root: str = "/api/2.0/mlflow/") -> Answer:
-    credential = base64.b64encode(":".join(user).encode()).decode()
-    headers = [("authorization", f"Basic {credential}"), ("content-type", "application/json")]
-    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return asked(application, method, f"{root}{path}", headers, sent if method != "GET" else b"")
-
-
-def done(*args: Any) -> Any:
-    answer = call(*args)
-    assert answer.status == 200, answer.body
-    return json.loads(answer.body or b"{}")
-
-
-def user_named(name: str) -> tuple[str, str]:
-    user = (name, f"of-{name}-0123456789")
-    done("users/create", {"username": name, "password": user[1]}, ADMIN)
-    return user
 
 
 class Experiment:
@@ -153,12 +124,6 @@ class Experiment:
         return {route: answer.status == 200 for route, answer in answers.items()}
 
     def spans(self, user: tuple[str, str]) -> Answer:
-        credential = base64.b64encode(":".join(user).encode()).decode()
-        headers = [
-            ("authorization", f"Basic {credential}"),
-            ("content-type", "application/json"),
-            ("x-mlflow-experiment-id", self.id),
-        ]
         span = {
             "traceId": "ab" * 16,
             "spanId": "cd" * 8,
@@ -167,7 +132,7 @@ class Experiment:
             "endTimeUnixNano": "2",
         }
         body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
-        return asked(application, "POST", "/v1/traces", headers, json.dumps(body).encode())
+        return call("traces", body, user, "POST", "/v1/", [("x-mlflow-experiment-id", self.id)])
 
     def manages(self, user: tuple[str, str]) -> bool:
         body = {"username": "other", "resource_type": "experiment", "resource_id": self.id, "permission": "READ"}

@@ -1,65 +1,30 @@
 """Basic authentication of the real MLflow with the caches of the middleware, and a second process at its databases."""
 
-import base64
-import json
-import os
 import tempfile
 import unittest
+from pathlib import Path
 from typing import Any
 
-folder = tempfile.mkdtemp()
-for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-    del os.environ[name]
-with open(f"{folder}/basic_auth.ini", "w") as ini:
-    ini.write(
-        f"[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///{folder}/users.db\n"
-        "admin_username = admin\nadmin_password = of-the-first-admin\nauth_cache_ttl_seconds = 60\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-    )
-os.environ |= {
-    "MLFLOW_AUTH_CONFIG_PATH": f"{folder}/basic_auth.ini",
-    "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-the-tests-0123456789",
-    "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
-    # The variable that `mlflow server` sets for its workers.
-    "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder}/mlflow.db",
-    "_MLFLOW_SERVER_ARTIFACT_ROOT": f"{folder}/artifacts",
-    "_MLFLOW_SGI_NAME": "uvicorn",
-}
+from basic_auth import ADMIN, Client, configure
+
+folder = Path(tempfile.mkdtemp())
+configure(folder, _MLFLOW_SERVER_ARTIFACT_ROOT=f"{folder}/artifacts")
 
 from mlflow.server import auth  # noqa: E402
 from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore  # noqa: E402
 from mlflow.server.handlers import _get_tracking_store  # noqa: E402
 from sqlalchemy.event import listen, remove  # noqa: E402
 
-from asgi import Answer, asked  # noqa: E402
 from mlflow_operator import users  # noqa: E402
 from mlflow_operator.app import application_named  # noqa: E402
 
 # Creates the tables, which takes long on a busy machine.
 _get_tracking_store()
 memory = users.install()
-application = application_named("basic-auth")
+client = Client(application_named("basic-auth"))
+call, done, user_named = client.call, client.done, client.user_named
 other_process = SqlAlchemyStore()
 other_process.init_db(f"sqlite:///{folder}/users.db")
-ADMIN = ("admin", "of-the-first-admin")
-
-
-def call(path: str, body: dict[str, Any], user: tuple[str, str], method: str = "POST") -> Answer:
-    credential = base64.b64encode(":".join(user).encode()).decode()
-    headers = [("authorization", f"Basic {credential}"), ("content-type", "application/json")]
-    return asked(application, method, f"/api/2.0/mlflow/{path}", headers, json.dumps(body).encode())
-
-
-def done(*args: Any) -> Any:
-    answer = call(*args)
-    assert answer.status == 200, answer.body
-    return json.loads(answer.body or b"{}")
-
-
-def user_named(name: str) -> tuple[str, str]:
-    user = (name, f"of-{name}-0123456789")
-    done("users/create", {"username": name, "password": user[1]}, ADMIN)
-    return user
 
 
 def experiments(user: tuple[str, str]) -> set[str]:

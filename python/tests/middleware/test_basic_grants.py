@@ -2,7 +2,8 @@
 
 import unittest
 
-from granting_server import ADMIN, Experiment, call, done, folder, model_named, model_operations, set_grants, user_named
+from basic_auth import ADMIN
+from granting_server import Experiment, call, done, folder, model_named, model_operations, set_grants, user_named
 
 # isort: split
 # Imported after the variables are set.

@@ -4,8 +4,8 @@ import unittest
 from typing import Any
 from urllib.parse import urlencode
 
+from basic_auth import ADMIN
 from granting_server import (
-    ADMIN,
     Experiment,
     call,
     done,

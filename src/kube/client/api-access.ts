@@ -30,7 +30,7 @@ export const serviceAccountDirectory = "/var/run/secrets/kubernetes.io/serviceac
  * for its import.
  */
 export function serviceAccount(host: string, port: string, directory = serviceAccountDirectory): ReadCredentials {
-  const server = new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`);
+  const server = new URL(`https://${inUrl(host)}:${port}`);
   return async () => {
     const [ca, token] = await Promise.all([
       readFile(join(directory, "ca.crt"), "utf8"),
@@ -38,4 +38,9 @@ export function serviceAccount(host: string, port: string, directory = serviceAc
     ]);
     return { server, headers: { Authorization: `Bearer ${token.trim()}` }, tls: { ca, rejectUnauthorized: true } };
   };
+}
+
+/** A host name or address as it is written in a URL. */
+export function inUrl(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
 }

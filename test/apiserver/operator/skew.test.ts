@@ -74,12 +74,13 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
     cluster = await startControlPlane({ beforeControllers: installed });
   });
   after(() => cluster.close());
-  let present = current;
+  /** Undefined while another one is being installed. */
+  let present: CustomResourceDefinition | undefined = current;
 
   /** Resolves when the API server serves it. For a change of this definition the API server needs seconds of CPU time. */
   async function install(definition: CustomResourceDefinition): Promise<void> {
     if (present === definition) return;
-    present = definition;
+    present = undefined;
     const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`;
     const answer = await cluster.request("PATCH", `${path}?fieldManager=test&force=true`, {
       body: definition,
@@ -102,6 +103,7 @@ describe("an operator and a CustomResourceDefinition of different versions", { s
         ["oauth2Proxy" in methods, "saml" in methods],
       );
     });
+    present = definition;
   }
 
   /** Without kubectl's strict validation, as other clients. */
