@@ -25,7 +25,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mlflow_outcome import Failure, collect_rarely, deadline, end_on_sigterm, give_up, log, silence_libraries, succeed
+import mlflow_late_imports
+from mlflow_outcome import Failure, deadline, end_on_sigterm, give_up, log, silence_libraries, succeed
 
 LOCATION = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
 
@@ -249,7 +250,7 @@ def classify(error: Exception) -> tuple[str, str]:
 
 def main() -> NoReturn:
     end_on_sigterm()
-    collect_rarely()
+    mlflow_late_imports.prepare()
     silence_libraries()
     store = STORES[LOCATION.partition(":")[0]]
     reason = "ArtifactStoreUnreachable"

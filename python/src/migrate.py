@@ -59,7 +59,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
 
-from mlflow_outcome import Failure, collect_rarely, completed, deadline, log, silence_libraries, succeed
+import mlflow_late_imports
+from mlflow_outcome import Failure, completed, deadline, log, silence_libraries, succeed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -839,7 +840,7 @@ def log_steps() -> None:
             if record.name == "alembic.runtime.migration" and record.getMessage().startswith("Running "):
                 log(f"  {record.getMessage()[:200]}")
 
-    collect_rarely()
+    mlflow_late_imports.prepare()
     silence_libraries()
     os.environ.update({"MLFLOW_CONFIGURE_LOGGING": "false", "MLFLOW_DISABLE_TELEMETRY": "true"})
     os.environ.update({"OIDC_ALEMBIC_VERSION_TABLE": OIDC_VERSION_TABLE, "CONFIG_PROVIDERS": "env"})

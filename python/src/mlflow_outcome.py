@@ -11,7 +11,6 @@ Environment:
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -42,11 +41,6 @@ class Failure(Exception):
 
 def log(line: str) -> None:
     print(line, file=OUT, flush=True)
-
-
-def collect_rarely() -> None:
-    """Importing MLflow creates objects that are never freed: collecting garbage among them takes a sixth of the time of a short program."""
-    gc.set_threshold(100_000, 20, 20)
 
 
 def silence_libraries() -> None:

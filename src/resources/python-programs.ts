@@ -11,18 +11,21 @@ export const pythonTexts: Readonly<Record<string, string>> =
 
 /** Its part for `spec.access`. */
 export const grantsFiles = filesFrom("mlflow_operator/grants");
+const lateImports = "mlflow_late_imports.py";
 /** The package around MLflow's application, without that part. */
 export const middlewareFiles = Object.fromEntries(
-  Object.entries(filesFrom("mlflow_operator/")).filter(([path]) => !(path in grantsFiles)),
+  Object.entries({ ...filesFrom("mlflow_operator/"), ...filesFrom(lateImports) }).filter(
+    ([path]) => !(path in grantsFiles),
+  ),
 );
 /** The application of the listener for traces, which imports from the middleware. */
 export const tracesFiles = filesFrom("mlflow_traces");
 
 // Programs that run before MLflow or oauth2-proxy, with packages of MLflow's image.
-export const migrateProgram = program("migrate.py");
-export const preflightProgram = program("preflight.py", "migrate.py");
-export const rotateProgram = program("rotate.py", "migrate.py");
-export const checkArtifactsProgram = program("check_artifacts.py");
+export const migrateProgram = program("migrate.py", lateImports);
+export const preflightProgram = program("preflight.py", lateImports, "migrate.py");
+export const rotateProgram = program("rotate.py", lateImports, "migrate.py");
+export const checkArtifactsProgram = program("check_artifacts.py", lateImports);
 export const checkIssuersProgram = program("check_issuers.py");
 export const checkRedisProgram = program("check_redis.py");
 
@@ -36,8 +39,9 @@ export const collectGarbageProgram: Program = {
   },
 };
 /** It imports what it has in common with the migration and the check of the artifact store. */
-export const backupProgram = program("backup.py", "check_artifacts.py", "migrate.py", "backup_retention.py");
-const backupReader = ["check_artifacts.py", "migrate.py", "backup_retention.py", "backup.py", "backup_reader.py"];
+const backupImports = [lateImports, "check_artifacts.py", "migrate.py", "backup_retention.py"];
+export const backupProgram = program("backup.py", ...backupImports);
+const backupReader = [...backupImports, "backup.py", "backup_reader.py"];
 export const verifyBackupProgram = program("verify_backup.py", ...backupReader);
 export const restoreProgram = program(
   "restore.py",

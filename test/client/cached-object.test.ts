@@ -70,7 +70,7 @@ describe("the cached part of an object with the operator's label", () => {
         const kept = cachedObject(live, isServer);
         assert.equal(kept.omitted, undefined, `${manifest.kind} ${manifest.metadata.name}`);
         assert.equal(difference(manifest, kept), undefined);
-        assert.ok(sizeOf(kept) < largestObject / 3, `${manifest.kind} ${manifest.metadata.name}: ${sizeOf(kept)}`);
+        assert.ok(sizeOf(kept) < largestObject / 2, `${manifest.kind} ${manifest.metadata.name}: ${sizeOf(kept)}`);
       }
   });
 

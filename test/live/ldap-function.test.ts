@@ -75,6 +75,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 1_500_00
     "test_basic_grants_lists",
     "test_grants",
     "test_guard",
+    "test_late_imports",
     "test_locations",
     "test_preflights",
     "test_prefix",
@@ -82,6 +83,7 @@ test("the Python programs standalone, and in a real MLflow", { timeout: 1_500_00
     "test_route_misses",
     "test_start",
     "test_token_identity",
+    "test_url_builders",
     "test_users",
     "test_wsgi_threads",
   ];

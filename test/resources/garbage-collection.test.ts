@@ -83,7 +83,7 @@ describe("garbage collection", () => {
     assert.deepEqual(container?.args, undefined);
     const [text, modules] = JSON.parse(inflateSync(Buffer.from(packed, "base64")).toString("utf8"));
     assert.match(text, /deletes only folders that have the ID/);
-    assert.deepEqual(Object.keys(modules), ["mlflow_outcome", "check_artifacts", "migrate"]);
+    assert.deepEqual(Object.keys(modules), ["mlflow_outcome", "mlflow_late_imports", "check_artifacts", "migrate"]);
   });
 
   test("has the identity and labels of the server's pods, and is selected by the NetworkPolicy, not by the Service", () => {

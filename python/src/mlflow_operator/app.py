@@ -13,6 +13,8 @@ from tempfile import gettempdir
 from threading import Thread
 from typing import Any
 
+import mlflow_late_imports
+
 from . import accepted_keys
 from .bodies import TooLarge, decompressed
 from .guard import Guard, Limits, handled_without_credentials
@@ -49,6 +51,8 @@ def create_app() -> Application:
     takes a sixth less time, and later ones do not inspect what exists now.
     """
     gc.disable()
+    # With several workers, each is a process that begins here.
+    mlflow_late_imports.install()
     application = wrapped_application()
     gc.freeze()
     gc.enable()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 import sys
 
+import mlflow_late_imports
+
 #: All addresses of IPv4.
 ALL_OF_IPV4 = "0.0.0.0"
 
@@ -30,6 +32,7 @@ def all_addresses() -> str:
 def main(options: list[str]) -> None:
     import uvicorn
 
+    mlflow_late_imports.install()
     uvicorn.main(["--host", all_addresses(), *options])
 
 

@@ -14,6 +14,9 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
+import mlflow_late_imports
+
+from . import url_builders
 from .listen import ALL_OF_IPV4, has_ipv6
 
 #: Variables that MLflow reads when it creates the application or handles a request, so that they can be set after its import.
@@ -127,6 +130,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     os.environ.update(expected(os.environ))
     imported_with = dict(os.environ)
+    mlflow_late_imports.install()
+    url_builders.install()
     import uvicorn.main
     from mlflow import server
     from mlflow.cli import cli
