@@ -8,7 +8,8 @@ import tempfile
 import threading
 import time
 import unittest
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -48,14 +49,18 @@ os.environ |= {
 from mlflow_oidc_auth import auth, routers  # noqa: E402
 from mlflow_oidc_auth.db.models import SqlUser, SqlUserIdentity, SqlUserToken  # noqa: E402
 from mlflow_oidc_auth.middleware import auth_middleware  # noqa: E402
+from mlflow_oidc_auth.repository.auth_session import ResolvedSession  # noqa: E402
 from mlflow_oidc_auth.routers import auth as login  # noqa: E402
 from mlflow_oidc_auth.store import store  # noqa: E402
 
 from mlflow_operator import oidc_membership as membership  # noqa: E402
+from mlflow_operator import oidc_sessions  # noqa: E402
 from mlflow_operator.account_names import problem_of  # noqa: E402
 from mlflow_operator.oidc_accounts import Accounts, Rejected, identity_of  # noqa: E402
 from mlflow_operator.oidc_cache import VerifiedTokens  # noqa: E402
 from mlflow_operator.oidc_routes import TOKENS, UNUSED, refusal_of  # noqa: E402
+from mlflow_operator.oidc_sessions import SESSION_SECONDS  # noqa: E402
+from mlflow_operator.users import Memory  # noqa: E402
 
 ME = "/api/2.0/mlflow/users/current"
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -518,7 +523,7 @@ class Cached(unittest.TestCase):
 
 
 class Sessions(unittest.TestCase):
-    """Sessions are read for each request, with one statement."""
+    """Sessions are read with one statement, at most once in a second."""
 
     def elsewhere(self, statement: str, **values: object) -> None:
         """A change by another process."""
@@ -566,10 +571,42 @@ class Sessions(unittest.TestCase):
         listen(store.engine, "commit", committed)
         self.addCleanup(remove, store.engine, "before_cursor_execute", executed)
         self.addCleanup(remove, store.engine, "commit", committed)
-        self.assertEqual(store.resolve_auth_session(presented).username, "one-statement")
+        resolve = oidc_sessions.resolver(store.engine)
+        self.assertEqual(getattr(resolve(presented), "username", None), "one-statement")
         self.assertEqual(found, ["SELECT"])
 
-    def test_what_another_process_ends_ends_at_once(self) -> None:
+    def test_it_is_read_again_after_a_second_and_after_each_write(self) -> None:
+        now = [100.0]
+        read: list[str] = []
+        expires_at = oidc_sessions.now() + timedelta(hours=1)
+        valid = ResolvedSession(
+            username="ada", is_admin=False, is_active=True, expires_at=expires_at, session_pk=1, session_id="a"
+        )
+
+        def read_session(presented: str) -> ResolvedSession | None:
+            read.append(presented)
+            return {"a": valid, "b": replace(valid, expires_at=oidc_sessions.now())}.get(presented)
+
+        memory = Memory(SESSION_SECONDS, 8, lambda: now[0])
+        resolve = oidc_sessions.cached(read_session, memory)
+        self.assertEqual([resolve("a"), resolve("a"), len(read)], [valid, valid, 1])
+        now[0] += SESSION_SECONDS
+        self.assertEqual([resolve("a"), len(read)], [valid, 2])
+        memory.clear()
+        self.assertEqual([resolve("a"), len(read)], [valid, 3])
+        # One that has expired meanwhile, and one that is not valid.
+        for presented in ("b", "unknown"):
+            read.clear()
+            resolve(presented), resolve(presented)
+            self.assertEqual(read, [presented] * 2)
+
+    def test_what_this_process_ends_ends_immediately(self) -> None:
+        headers = session("signs-out")
+        self.assertEqual(who(headers), ("signs-out", False))
+        store.auth_session_repo.revoke(self.sessions_of("signs-out")[0])
+        self.assertEqual(who(headers), 401)
+
+    def test_what_another_process_ends_ends_within_a_second(self) -> None:
         for name, statement in {
             "signed-out": "UPDATE auth_sessions SET revoked_at = expires_at WHERE session_id = :id",
             "deactivated": "UPDATE users SET active = :no WHERE username = 'deactivated'",
@@ -579,6 +616,9 @@ class Sessions(unittest.TestCase):
             self.assertEqual([who(headers) for _ in range(2)], [(name, False)] * 2)
             values = {"id": self.sessions_of(name)[0], "no": False}
             self.elsewhere(statement, **{key: value for key, value in values.items() if f":{key}" in statement})
+            until = time.monotonic() + SESSION_SECONDS + 1
+            while who(headers) != 401 and time.monotonic() < until:
+                time.sleep(0.05)
             self.assertEqual(who(headers), 401, name)
 
 
