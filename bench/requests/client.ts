@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { webSession } from "../../test/support/oidc/web-session.ts";
 import type { Environment } from "./environment.ts";
 import { type Call, httpClient } from "./http-client.ts";
-import { clientID, directoryUser, type MeasuredClient, person, prefix } from "./methods.ts";
+import { clientID, directoryUser, type MeasuredClient, person, prefix, user } from "./methods.ts";
 import type { PreparedServer } from "./server.ts";
 import { spansOf } from "./spans.ts";
 
@@ -27,8 +27,6 @@ export interface Client {
   /** The path of an artifact of its run. */
   readonly artifactPath: string;
 }
-
-const user = { username: "bench", password: "password-of-the-bench" };
 
 /** Authenticates, and creates an experiment and a run. The server must be running. */
 export async function startClient(

@@ -33,6 +33,9 @@ export const clientID = "mlflow";
 /** The user of the issuer; its name is valid for each method. */
 export const person = { login: "bench", password: "of-the-person", groups: ["users"] };
 
+/** The user of basic authentication. Grants of `spec.access` allow the names of its experiments. */
+export const user = { username: "bench", password: "password-of-the-bench" };
+
 /** The user of the directory in test/cluster/images/slapd/directory.ldif. */
 export const directoryUser = { username: "bob", password: "of-bob-1234567" };
 
@@ -73,6 +76,19 @@ export const methods: readonly Method[] = [
     name: "basic",
     spec: () => ({ authentication: { basic: {} } }),
     clients: [{ name: "basic", credential: "password" }],
+  },
+  {
+    name: "access",
+    spec: () => ({
+      authentication: { basic: { defaultPermission: "NO_PERMISSIONS" as const } },
+      access: ["other", user.username].map((name) => ({
+        permission: "EDIT" as const,
+        subjects: [{ kind: "User" as const, name }],
+        experiments: [`${name}-*`],
+        registeredModels: [`${name}-*`],
+      })),
+    }),
+    clients: [{ name: "basic, with spec.access", credential: "password" }],
   },
   {
     name: "ldap",

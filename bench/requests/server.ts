@@ -144,7 +144,7 @@ async function startProxy(
   await mkdir(folder, { recursive: true });
   await copyFile(program, join(folder, volume));
   const args = (container.args ?? []).map((argument) =>
-    argument.replace(/(?:0\.0\.0\.0|127\.0\.0\.1):(\d+)$/, (address: string, port: string) => {
+    argument.replace(/(?<==|\/\/)(?:127\.0\.0\.1)?:(\d+)$/, (address: string, port: string) => {
       const own = ports[Number(port)];
       return own === undefined ? address : `127.0.0.1:${own}`;
     }),

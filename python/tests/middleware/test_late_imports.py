@@ -127,6 +127,7 @@ class LateImports(unittest.TestCase):
 
     def test_a_library_that_is_not_installed(self) -> None:
         program = """
+            sys.path[:] = [path for path in sys.path if "-packages" not in path]
             try:
                 import scipy.sparse
             except ImportError as error:
