@@ -115,11 +115,19 @@ export const eventReasons = {
     meaning:
       "A request of the operator without a valid credential was answered: the condition `EndpointSecured` has the details.",
   },
+  NetworkPolicyMissing: {
+    kind: "MlflowServer",
+    type: "Warning",
+    action: "Probe",
+    meaning:
+      "The NetworkPolicy of the server was deleted, and the operator does not create it at present: the condition `EndpointSecured` has the details.",
+  },
   EndpointSecured: {
     kind: "MlflowServer",
     type: "Normal",
     action: "Probe",
-    meaning: "An endpoint that was open rejects requests without a valid credential again.",
+    meaning:
+      "An endpoint that was open rejects requests without a valid credential again, or the NetworkPolicy exists again.",
   },
   UpgradeStarted: {
     kind: "MlflowServer",

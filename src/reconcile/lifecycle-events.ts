@@ -194,10 +194,13 @@ function readyEvents(before: Status | undefined, after: Status): ReportedEvent[]
 function endpointEvents(before: Status | undefined, after: Status): ReportedEvent[] {
   const [former, secured] = [conditionIn(before, "EndpointSecured"), conditionIn(after, "EndpointSecured")];
   if (secured === undefined) return [];
-  const wasOpen = former?.reason === "EndpointOpen";
-  if (secured.reason === "EndpointOpen") return wasOpen ? [] : [lifecycleEvent("EndpointOpen", secured.message)];
-  return wasOpen && secured.status === "True" ? [lifecycleEvent("EndpointSecured", secured.message)] : [];
+  const [was, is] = [former, secured].map((each) => unsecuredReasons.find((reason) => reason === each?.reason));
+  if (is !== undefined) return is === was ? [] : [lifecycleEvent(is, secured.message)];
+  return was !== undefined && secured.status === "True" ? [lifecycleEvent("EndpointSecured", secured.message)] : [];
 }
+
+/** Reasons of `EndpointSecured` for which an Event is recorded: clients can do what the spec does not allow. */
+const unsecuredReasons = ["EndpointOpen", "NetworkPolicyMissing"] as const;
 
 /** The Warning for an object that stalls, or stalls with another reason. */
 function problemEvents(

@@ -39,6 +39,8 @@ export interface LiveFixture {
   readonly asAnonymous: (name: string, secured?: Secured) => Promise<Mlflow>;
   /** The operator's user name at the API server. */
   readonly operatorUser: string;
+  /** Returns the operator's metrics, in the format of Prometheus. */
+  readonly metrics: () => Promise<string>;
   readonly stopOperator: () => Promise<void>;
   /** Starts a new operator without the state of the previous one. */
   readonly startOperator: () => Promise<void>;
@@ -123,6 +125,7 @@ export async function liveFixture(
     asAdmin: async (name, secured) => at(name, secured, await adminOf(own, name)),
     asAnonymous: (name, secured) => at(name, secured),
     operatorUser: identity.user,
+    metrics: async () => (await fetch(`http://127.0.0.1:${operator.healthPort}/metrics`)).text(),
     stopOperator: () => operator.stop(),
     startOperator: async () => {
       operator = await startOperator();

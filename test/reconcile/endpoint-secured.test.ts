@@ -148,4 +148,24 @@ describe("EndpointSecured", () => {
       status = after;
     }
   });
+
+  test("has an Event when the NetworkPolicy is missing, and when it exists again", () => {
+    const results = resultsOf(expected);
+    const steps = [
+      [{ results }],
+      [{ results, without: "NetworkPolicy" }, "NetworkPolicyMissing"],
+      [{ results, without: "NetworkPolicy" }],
+      [{ results: resultsOf(open), without: "NetworkPolicy" }, "EndpointOpen"],
+      [{ results }, "EndpointSecured"],
+    ] as const;
+    let status = statusGiven({});
+    for (const [given, ...events] of steps) {
+      const after = statusGiven({ ...given, status });
+      assert.deepEqual(
+        serverEvents(status, after).map(({ reason }) => reason),
+        events,
+      );
+      status = after;
+    }
+  });
 });

@@ -276,6 +276,7 @@ describe("in any sequence of statuses", () => {
       pick(
         condition("EndpointSecured", "True", "Secured"),
         condition("EndpointSecured", "False", "EndpointOpen"),
+        condition("EndpointSecured", "False", "NetworkPolicyMissing"),
         condition("EndpointSecured", "Unknown", "ProbeFailed"),
       ),
       ...pauses,
@@ -328,6 +329,7 @@ describe("in any sequence of statuses", () => {
     UpgradeStopped: (status) => is(status, "UpgradePending", "True", "UpgradeStopped"),
     UpgradeContinued: (status) => !is(status, "UpgradePending", "True", "UpgradeStopped"),
     EndpointOpen: (status) => is(status, "EndpointSecured", "False", "EndpointOpen"),
+    NetworkPolicyMissing: (status) => is(status, "EndpointSecured", "False", "NetworkPolicyMissing"),
     EndpointSecured: (status) => is(status, "EndpointSecured", "True", "Secured"),
     UpgradeStarted: ({ upgrade }) => upgrade !== undefined,
     PreflightFailed: (status) => is(status, "Stalled", "True") && status.upgrade?.phase === "Preflight",

@@ -23,7 +23,7 @@ export const heavyTiers = [
  */
 export const extendedTests: readonly string[] = [
   ...["crash", "faults", "labelled-content", "skew"].map((name) => `apiserver/operator/${name}`),
-  ...["chart-release", "cloud-stores", "environment"].map((name) => `live/${name}`),
+  ...["chart-release", "cloud-stores", "endpoint-secured", "environment"].map((name) => `live/${name}`),
   ...["prefix-without-proxy", "rotation", "rotation-login"].map((name) => `live/${name}`),
   "ipv6/quick-start",
 ];
