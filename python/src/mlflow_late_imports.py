@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from types import ModuleType, new_class
 from typing import Any
 
 #: Modules that are imported late. An import of another submodule of one of them executes it, as it would without this.
@@ -60,6 +60,13 @@ class LateClass(type):
     """
 
     _module: ModuleType
+
+    def __new__(cls, name: str, bases: tuple[type, ...], content: dict[str, Any], **options: Any) -> Any:
+        """A class that is derived from one that this stands for is derived from the genuine one."""
+        if not bases:
+            return super().__new__(cls, name, bases, content)
+        genuine = [base._actual() if isinstance(base, LateClass) else base for base in bases]
+        return new_class(name, tuple(genuine), options, lambda namespace: namespace.update(content))
 
     def _actual(cls) -> Any:
         execute(cls._module)

@@ -125,6 +125,18 @@ class LateImports(unittest.TestCase):
             self.run_program(program), ["imported", "executed spec", "executed pod", "True True Spec", "True"]
         )
 
+    def test_a_derived_class_is_derived_from_the_genuine_one(self) -> None:
+        program = """
+            from kubernetes.client import Pod, Spec
+            class Own(Pod, list):
+                def __init__(self, name):
+                    super().__init__()
+                    self.name = name
+            own = Own("a")
+            print(own.name, type(Own) is type, Own.fields["spec"] is type(Spec()), isinstance(own, Pod))
+        """
+        self.assertEqual(self.run_program(program), ["executed spec", "executed pod", "a True True True"])
+
     def test_a_library_that_is_not_installed(self) -> None:
         program = """
             sys.path[:] = [path for path in sys.path if "-packages" not in path]
