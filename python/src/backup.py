@@ -23,7 +23,8 @@ Environment: for the databases, that of migrate.py, and
 
 Exit code 0: the backup is complete, and one line of JSON, {"location", "size", "mlflowVersion", "schemaRevision"}, is in the termination log;
 with one of the last two also "retention", the result for older backups.
-Exit code 1: {"reason", "message"}. Reasons: those of migrate.py for databases, BackupToolMissing, BackupToolOutdated, BackupFailed, ArtifactsUnreadable, and
+Exit code 1: {"reason", "message"}. Reasons: those of migrate.py for databases, BackupToolMissing, BackupToolOutdated, BackupUnsupported, BackupFailed,
+ArtifactsUnreadable, and
 BackupDestination… followed by ReadOnly, Full, NotFound, AuthenticationFailed, Unreachable, TLSVerificationFailed, Rejected.
 
 No URL, password or text of an exception is ever written.
@@ -732,6 +733,12 @@ def fingerprints(salt: str) -> dict[str, str]:
 def back_up() -> dict[str, Any]:
     """Writes the backup unless it exists, and returns the result."""
     targets = stores()
+    for target in targets:
+        if target.backend not in SUFFIXES:
+            raise Failure(
+                "BackupUnsupported",
+                f"The {target.place} is of a kind that an MlflowBackup cannot contain, so no backup is written. Use the backups of the database server.",
+            )
     with phase(
         "load",
         Failure("MigrationTimeout", "Loading MLflow takes too long. Check the CPU limit of the pod and the image."),

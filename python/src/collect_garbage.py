@@ -149,7 +149,9 @@ class Collector:
             if self.store.db_type == "sqlite":
                 session.execute(text("PRAGMA foreign_keys = ON"))
                 session.execute(text("PRAGMA busy_timeout = 20000"))
-            row = session.query(*rows_of(kind)).filter(key == identity).with_for_update().one_or_none()
+            # SQL Server has no FOR UPDATE.
+            locked = session.query(*rows_of(kind)).with_for_update().with_hint(kind, "WITH (UPDLOCK)", "mssql")
+            row = locked.filter(key == identity).one_or_none()
             is_old = row is not None and row[0] == "deleted" and row[1] is not None and row[1] <= self.before
             yield session if is_old and not self.is_used(session, identity) else None
             session.commit()

@@ -129,6 +129,32 @@ MYSQL_CODES = {
     3159: "TLSVerificationFailed",
     4151: "DatabaseAuthenticationFailed",
 }
+MSSQL_CODES = {
+    229: "DatabasePermissionDenied",
+    262: "DatabasePermissionDenied",
+    916: "DatabasePermissionDenied",
+    1088: "DatabasePermissionDenied",
+    1105: "DatabaseFull",
+    1205: "DatabaseLocked",
+    1222: "DatabaseLocked",
+    2760: "DatabasePermissionDenied",
+    3906: "DatabaseReadOnly",
+    4060: "DatabaseNotFound",
+    9002: "DatabaseFull",
+    # The codes of FreeTDS: timeout, no connection, connection lost.
+    20003: "DatabaseUnreachable",
+    20006: "DatabaseUnreachable",
+    20009: "DatabaseUnreachable",
+    20047: "DatabaseUnreachable",
+    18452: "DatabaseAuthenticationFailed",
+    18456: "DatabaseAuthenticationFailed",
+    18470: "DatabaseAuthenticationFailed",
+    18487: "DatabaseAuthenticationFailed",
+    18488: "DatabaseAuthenticationFailed",
+    40197: "DatabaseUnreachable",
+    40501: "DatabaseUnreachable",
+    40613: "DatabaseUnreachable",
+}
 SQLITE_NAMES = {
     "SQLITE_CANTOPEN": "DatabaseNotFound",
     "SQLITE_PERM": "DatabasePermissionDenied",
@@ -194,6 +220,14 @@ MYSQL_REMEDIES = {
     "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. End long transactions and queries,"
     " such as backups, if they do not end by themselves. The migration is retried",
 }
+MSSQL_REMEDIES = {
+    "DatabaseAuthenticationFailed": "does not accept this user with this password. Check both in the Secret, and that the server"
+    " allows SQL Server authentication",
+    "DatabaseNotFound": "does not exist, or the login has no user in it. Create the database and a user for the login, or correct its name",
+    "DatabasePermissionDenied": "does not grant this user the privileges that a migration needs. Add the user to the role db_owner",
+    "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. End long transactions and queries,"
+    " such as backups, if they do not end by themselves. The migration is retried",
+}
 SQLITE_REMEDIES = {
     "DatabaseNotFound": "cannot be opened. Check that a volume is mounted there and that the pod's user can write to it",
     "DatabasePermissionDenied": "cannot be opened by the pod's user. Check the owner of its files and the pod's fsGroup",
@@ -205,7 +239,7 @@ SQLITE_REMEDIES = {
 
 
 # Remedies that differ from those of PostgreSQL.
-OWN_REMEDIES = {"sqlite": SQLITE_REMEDIES, "mysql": MYSQL_REMEDIES}
+OWN_REMEDIES = {"sqlite": SQLITE_REMEDIES, "mysql": MYSQL_REMEDIES, "mssql": MSSQL_REMEDIES}
 
 
 @dataclass(frozen=True)
@@ -314,6 +348,9 @@ def reason_of(error: BaseException) -> str | None:
             if isinstance(getattr(cause, "original_exception", None), ssl.SSLError):
                 return "TLSVerificationFailed"
             return MYSQL_CODES.get(cause.args[0])
+        if type(cause).__module__.split(".")[0] == "pymssql" and cause.args and isinstance(cause.args[0], tuple):
+            # The number of the error, and texts.
+            return MSSQL_CODES.get(cause.args[0][0])
     code = sqlstate(error)
     if code is not None:
         return SQLSTATES.get(code, "DatabaseUnreachable" if code.startswith("08") else None)
@@ -594,6 +631,13 @@ def lock(target: Store) -> Iterator[None]:
                 statement = f"SELECT pg_try_advisory_xact_lock({LOCK_KEYS[target.name]})"
             elif target.backend == "mysql":
                 statement = f"SELECT GET_LOCK(CONCAT('mlflow-{target.name}-', MD5(DATABASE())), 0)"
+            elif target.backend == "mssql":
+                # A lock of the session, in this database.
+                statement = (
+                    f"DECLARE @result int; EXEC @result = sp_getapplock @Resource = 'mlflow-{target.name}',"
+                    " @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0;"
+                    " SELECT CASE WHEN @result >= 0 THEN 1 ELSE 0 END"
+                )
             else:
                 statement = "SELECT 1"
             while not connection.execute(text(statement)).scalar():

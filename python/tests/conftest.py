@@ -6,7 +6,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 IMPORT = re.compile(
-    r"^(?:from|import) (boto3|google|kubernetes|mlflow|mlflow_kubernetes_plugins|mlflow_oidc_auth|psycopg2|pymysql|werkzeug)\b",
+    r"^(?:from|import) (boto3|google|kubernetes|mlflow|mlflow_kubernetes_plugins|mlflow_oidc_auth|psycopg2|pymssql|pymysql|werkzeug)\b",
     re.M,
 )
 

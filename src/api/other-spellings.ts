@@ -51,23 +51,28 @@ const replacements: readonly (readonly [path: RegExp, instead: string])[] = [
   [/^spec\.minio$/, "use spec.artifactStore.s3 with endpointURL: the operator does not install a store"],
   [/^spec\.((backendStore\.)?(mysqlDB|mariadb|mariaDB)|mysql)$/, "use spec.backendStore.mysql"],
   [
-    /^spec\.backendStore\.(mssql|uri|url)$/,
+    /^spec\.backendStore\.(uri|url)$/,
     "use spec.backendStore.uriSecretRef: {name: …, key: …}, with the complete URI in a Secret",
   ],
+  [/^spec\.((backendStore\.)?(sqlserver|sqlServer)|mssql)$/, "use spec.backendStore.mssql"],
   [/^spec\.backendStore\.(databaseMigration|autoMigrate)$/, "use spec.backendStore.migration: Automatic"],
   [/^spec\.backendStore\.databaseConnectionCheck$/, "use spec.backendStore.connectionCheck"],
   [
-    /\.(postgresql|mysql)\.(user|username|password|existingSecret|secretName|passwordSecretRef)$/,
+    /\.(postgresql|mysql|mssql)\.(user|username|password|existingSecret|secretName|passwordSecretRef)$/,
     "use credentialsSecretRef: {name: …} next to it: the user name and the password are in a Secret only",
   ],
   [
-    /\.(postgresql|mysql)\.(uri|url|connectionString)$/,
+    /\.(postgresql|mysql|mssql)\.(uri|url|connectionString)$/,
     "use spec.backendStore.uriSecretRef: {name: …, key: …}, with the complete URI in a Secret",
   ],
   [/\.postgresql\.(ssl|sslmode|tls)$/, "use sslMode next to it, such as sslMode: verify-full"],
   [/\.mysql\.(ssl|sslmode|sslMode|ssl_ca|ca)$/, "use tls next to it, such as tls: {mode: VerifyIdentity}"],
+  [
+    /\.mssql\.(tls|ssl|sslMode|encrypt|trustServerCertificate|ca)$/,
+    "use encryption next to it, such as encryption: require",
+  ],
   [/\.postgresql\.(schema|search_path|currentSchema)$/, "use searchPath next to it"],
-  [/\.(postgresql|mysql)\.(db|dbName|databaseName|name)$/, "use database next to it"],
+  [/\.(postgresql|mysql|mssql)\.(db|dbName|databaseName|name)$/, "use database next to it"],
   [
     /\.basic\.(adminUsername|adminPassword|username|password|existingSecret)$/,
     "use adminCredentialsSecretRef: {name: …}: the user name and the password are in a Secret only",

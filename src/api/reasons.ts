@@ -604,6 +604,10 @@ export const reasons = {
     meaning: "The volume of the server has no space for the artifacts of the backup.",
     remedy: "Enlarge the volume. The restore is repeated.",
   },
+  BackupUnsupported: {
+    meaning: "The database is SQL Server, which an `MlflowBackup` cannot contain.",
+    remedy: "Use the backups of the database server, and delete the `MlflowBackup`.",
+  },
   BackupDestinationIsServerVolume: {
     meaning:
       "`destination` names the data volume of an MlflowServer in the namespace, or a claim with its name, so no backup is written or restored: both would be lost together.",

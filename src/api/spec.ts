@@ -23,6 +23,9 @@ import { workspaces } from "./fields/workspaces.ts";
 import { kubernetesVersions } from "./versions.ts";
 
 const onSqlite = "has(self.backendStore.sqlite)";
+const onMssql = "has(self.backendStore.mssql)";
+const usersWith = (method: string) =>
+  `has(self.authentication.${method}) && !has(self.authentication.${method}.database)`;
 const onVolume = "has(self.artifactStore.persistentVolume)";
 const volume = "self.artifactStore.persistentVolume";
 const onPrivateVolume = `${onVolume} && !(has(${volume}.accessModes) && 'ReadWriteMany' in ${volume}.accessModes)`;
@@ -113,10 +116,16 @@ export const mlflowServerSpec = z
         fieldPath: ".replicas",
       },
       {
-        rule: "!has(self.backendStore.mysql) || !((has(self.authentication.basic) && !has(self.authentication.basic.database)) || (has(self.authentication.ldap) && !has(self.authentication.ldap.database)))",
+        rule: `!((has(self.backendStore.mysql) || ${onMssql}) && (${usersWith("basic")} || ${usersWith("ldap")}) || ${onMssql} && ${usersWith("oidc")})`,
         message:
-          "MLflow cannot create the tables of its users in MySQL: add a PostgreSQL database for them, such as authentication.basic.database.postgresql, or use another authentication method, such as oidc",
+          "MLflow cannot store users in SQL Server, and in MySQL only those of oidc: add a PostgreSQL database for them, such as authentication.basic.database.postgresql, or use another authentication method",
         fieldPath: ".authentication",
+      },
+      {
+        rule: `!${onMssql} || !(has(self.restore) || has(self.upgrade) && has(self.upgrade.backup))`,
+        message:
+          "the operator cannot back up or restore SQL Server: leave out restore and upgrade.backup, or use backendStore.postgresql",
+        fieldPath: ".backendStore.mssql",
       },
       {
         rule: `!(${jobs} && ${severalReplicas})`,

@@ -606,6 +606,23 @@ export const mysqlFromSecret: Document = changed(mysqlInFull, {
   "spec.authentication": { ldap: ldapUsers },
 });
 
+export const mssqlInFull: Document = changed(mysqlInFull, {
+  "spec.backendStore": {
+    mssql: {
+      host: "mssql.example.com",
+      port: 1434,
+      database: "mlflow-1",
+      credentialsSecretRef: { name: "db", usernameKey: "user", passwordKey: "pass" },
+      encryption: "request",
+    },
+  },
+});
+
+/** SQL Server whose address is in the Secret; the users of OpenID Connect are in PostgreSQL. */
+export const mssqlFromSecret: Document = changed(oidcUsersFromSecret, {
+  "spec.backendStore": { mssql: addressInSecret },
+});
+
 /** For clients outside the cluster by a load balancer, and by ports of the nodes. */
 export const byLoadBalancer: Document = changed(smallest, {
   "spec.authentication": { basic: {} },
@@ -647,6 +664,8 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   postgresqlFromSecret,
   mysqlInFull,
   mysqlFromSecret,
+  mssqlInFull,
+  mssqlFromSecret,
   ldapUsersFromSecret,
   oidcUsersFromSecret,
   ldapSearch,

@@ -29,7 +29,7 @@ export const wrongArtifactStores: readonly Wrong[] = [
       `the endpoint ${url}`,
       { [`${gcs}.endpointURL`]: url },
       `${gcs}.endpointURL`,
-      url.includes("@") ? "no password and no @" : "http or https URL of host and port",
+      url.includes("@") ? "password or @" : "http or https URL of host and port",
     ),
   ),
   google(
@@ -127,7 +127,7 @@ export const wrongArtifactStores: readonly Wrong[] = [
       `the location ${each}`,
       { [location]: [each] },
       `${location}[0]`,
-      /abfss|password/.test(each) ? "no password and no @" : "such as s3://former-bucket/mlflow",
+      /abfss|password/.test(each) ? "password or @" : "such as s3://former-bucket/mlflow",
     ),
   ),
 ];

@@ -1,13 +1,23 @@
-import { mysqlFromSecret, mysqlInFull, postgresqlFromSecret } from "./documents.ts";
+import {
+  ldapSearch,
+  mssqlFromSecret,
+  mssqlInFull,
+  mysqlFromSecret,
+  mysqlInFull,
+  postgresqlFromSecret,
+} from "./documents.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
 
 const onMysql = wrong(mysqlInFull);
+const onMssql = wrong(mssqlInFull);
 const inSecret = wrong(postgresqlFromSecret);
 const mysql = "spec.backendStore.mysql";
+const mssql = "spec.backendStore.mssql";
 const postgresql = "spec.backendStore.postgresql";
 const users = "spec.authentication.basic.database.postgresql";
 
 const credentials = { name: "db" };
+const server = { host: "db", database: "mlflow", credentialsSecretRef: credentials };
 
 /** Wrong settings of databases. */
 export const wrongDatabases: readonly Wrong[] = [
@@ -66,7 +76,7 @@ export const wrongDatabases: readonly Wrong[] = [
       `a key of the host that is none in ${field}`,
       { [`${field}.credentialsSecretRef.hostKey`]: "a/b" },
       `${field}.credentialsSecretRef.hostKey`,
-      "must be a key of a Secret",
+      "must be a data key",
     ),
   ]),
   inSecret(
@@ -92,7 +102,7 @@ export const wrongDatabases: readonly Wrong[] = [
       `the host ${host} of MySQL`,
       { [`${mysql}.host`]: host },
       `${mysql}.host`,
-      host.includes("@") ? "no password and no @" : "name or an address only",
+      host.includes("@") ? "password or @" : "name or an address only",
     ),
   ),
   onMysql(
@@ -140,5 +150,51 @@ export const wrongDatabases: readonly Wrong[] = [
     { "spec.authentication.ldap.database": undefined },
     "spec.authentication",
     "add a PostgreSQL database for them",
+  ),
+  ...(
+    [
+      ["basic", mssqlInFull, { "spec.authentication": { basic: {} } }],
+      ["ldap", ldapSearch, { "spec.backendStore": { mssql: server }, "spec.authentication.ldap.database": undefined }],
+      ["oidc", mssqlFromSecret, { "spec.authentication.oidc.database": undefined }],
+    ] as const
+  ).map(([method, base, changes]) =>
+    wrong(base)(
+      `users of ${method} in SQL Server`,
+      changes,
+      "spec.authentication",
+      "MLflow cannot store users in SQL Server",
+    ),
+  ),
+  onMssql(
+    "a restore into SQL Server",
+    { "spec.restore": { backupRef: { name: "nightly" } } },
+    mssql,
+    "leave out restore and upgrade.backup",
+  ),
+  onMssql(
+    "a backup of SQL Server before a change of the version",
+    { "spec.upgrade": { backup: { scheduleRef: { name: "nightly" } } } },
+    mssql,
+    "leave out restore and upgrade.backup",
+  ),
+  ...["off", "strict", "VerifyIdentity"].map((encryption) =>
+    onMssql(
+      `encryption: ${encryption}, which FreeTDS or the driver does not have or which sends the password as plain text`,
+      { [`${mssql}.encryption`]: encryption },
+      `${mssql}.encryption`,
+      "require",
+    ),
+  ),
+  onMssql(
+    "no credentials for SQL Server",
+    { [`${mssql}.credentialsSecretRef`]: undefined },
+    `${mssql}.credentialsSecretRef`,
+    "Required value",
+  ),
+  onMssql(
+    "two addresses of SQL Server",
+    { [`${mssql}.credentialsSecretRef.hostKey`]: "h" },
+    mssql,
+    "set host or credentialsSecretRef.hostKey, not both",
   ),
 ];

@@ -45,7 +45,7 @@ export const wrongExposures: readonly Wrong[] = [
     ],
     "letters, digits, -, _, . and ~",
   ),
-  ...each(["https://user@platform.example.com/a", "https://user:secret@platform.example.com"], "no password and no @"),
+  ...each(["https://user@platform.example.com/a", "https://user:secret@platform.example.com"], "password or @"),
   ...each(
     [`${base}/api`, `${base}/api/x`, `${base}/oauth2`, `${base}/health/x`, `${base}/v1/mlflow`],
     "begins with a path of MLflow",

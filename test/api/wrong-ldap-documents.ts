@@ -36,7 +36,7 @@ export const wrongLdapDocuments: readonly Wrong[] = [
       `the URL ${url}`,
       { [`${ldap}.url`]: url },
       `${ldap}.url`,
-      url.includes("@") ? "no password and no @" : "must be ldaps:// or ldap:// with a host",
+      url.includes("@") ? "password or @" : "must be ldaps:// or ldap:// with a host",
     ),
   ),
   ...["uid=ada,dc=test", "uid=%s,ou=%s,dc=test", "%s@example.com", "EXAMPLE\\\\%s", "uid=%s,ou=100%"].map((userBind) =>

@@ -38,7 +38,7 @@ export const wrongMeshes: readonly Wrong[] = [
     "any ServiceAccount",
     { [`${writer}.serviceAccount`]: "*" },
     `${writer}.serviceAccount`,
-    "must be the name of an object",
+    "must be an object name",
   ),
   mesh("an unknown identity", { "spec.traces.identity": "None" }, "spec.traces.identity", "Application"),
   mesh(

@@ -23,7 +23,7 @@ export const wrongOidcDocuments: readonly Wrong[] = [
       `the discovery URL ${url}`,
       { [`${oidc}.discoveryURL`]: url },
       `${oidc}.discoveryURL`,
-      url.includes("@") ? "no password and no @" : "followed by /.well-known/openid-configuration",
+      url.includes("@") ? "password or @" : "followed by /.well-known/openid-configuration",
     ),
   ),
   ...["59m", "2161h", "0s", "90d", "1"].map((age) =>

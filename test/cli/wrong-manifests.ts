@@ -343,7 +343,7 @@ export const wrongManifests: readonly WrongManifest[] = [
     host,
     "host: admin:hunter2@db.example.com",
     10,
-    "must contain no user name, no password and no @: remove them; credentials belong in a Secret",
+    "must contain no user name, password or @: credentials belong in a Secret",
     "hunter2",
   ),
   wrong(
@@ -351,7 +351,7 @@ export const wrongManifests: readonly WrongManifest[] = [
     "https://dex.example.com/dex",
     "https://ada:hunter2@dex.example.com/dex",
     18,
-    "must contain no user name, no password and no @: remove them; credentials belong in a Secret",
+    "must contain no user name, password or @: credentials belong in a Secret",
     "hunter2",
   ),
   wrong(
@@ -359,7 +359,7 @@ export const wrongManifests: readonly WrongManifest[] = [
     bucket,
     `${bucket}\n      endpointURL: https://ada:hunter2@minio`,
     16,
-    "must contain no user name, no password and no @: remove them; credentials belong in a Secret",
+    "must contain no user name, password or @: credentials belong in a Secret",
     "hunter2",
   ),
   wrong(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Mssql } from "../../src/api/fields/mssql.ts";
 import type { Mysql } from "../../src/api/fields/mysql.ts";
 import type { Postgresql } from "../../src/api/fields/postgresql.ts";
 import type { Content, Database } from "../../src/features/database/database.ts";
@@ -120,12 +121,50 @@ describe("MySQL", () => {
   });
 });
 
+describe("SQL Server", () => {
+  const mssql: Mssql = { host: "db.example.com", database: "mlflow", credentialsSecretRef: { name: "db" } };
+  const mssqlServer = (more: Partial<Mssql> = {}) =>
+    server({ backendStore: { mssql: { ...mssql, ...more } }, authentication: { none: {} } });
+
+  for (const [encryption, expected] of [
+    [undefined, "require"],
+    ["request", "request"],
+  ] as const)
+    test(`encryption: ${encryption} becomes ${expected} in the URI and for the migration, with a protocol that has TLS`, () => {
+      const of = inputs(mssqlServer({ encryption }), [credentials]);
+      const uri = new URL(secretText(of, "demo-store", "backend-store-uri"));
+      assert.equal(decodeURIComponent(uri.password), password);
+      const query = `encryption=${expected}&tds_version=7.4`;
+      assert.equal(
+        `${uri.protocol}//${uri.host}${uri.pathname}${uri.search}`,
+        `mssql+pymssql://db.example.com:1433/mlflow?${query}`,
+      );
+      const job = environmentOf(jobOf(of));
+      assert.equal(job["TRACKING_DATABASE_DRIVER"], "mssql+pymssql");
+      assert.equal(job["TRACKING_DATABASE_QUERY"], query);
+      assert.deepEqual(resolve(of).egressPorts, [1433]);
+    });
+
+  test("a backup cannot contain it, by fields and by a URI", () => {
+    const byUri = server({ backendStore: { uriSecretRef: { name: "uri", key: "uri" } } });
+    const hasBackups = (of: ReturnType<typeof server>, uri = "") => {
+      const found = inputs(of, [credentials, secret("uri", { uri })]);
+      return resolve(found).database.hasBackups(found.references);
+    };
+    assert.equal(hasBackups(mssqlServer()), false);
+    assert.equal(hasBackups(byUri, "mssql+pymssql://u:p@db/mlflow"), false);
+    for (const each of [mysqlServer(), server(), postgresqlServer(postgresql)]) assert.equal(hasBackups(each), true);
+    assert.equal(hasBackups(byUri, "postgresql+psycopg2://u:p@db/mssql"), true);
+  });
+});
+
 describe("a database whose address is in the Secret", () => {
   const credentialsSecretRef = { name: "db", hostKey: "host", portKey: "port", databaseKey: "dbname" };
   const right = { username: "app", password: "secret", host: "cluster-rw", port: "6432", dbname: "app" };
   const kinds = {
     postgresql: postgresqlServer({ credentialsSecretRef }),
     mysql: server({ backendStore: { mysql: { credentialsSecretRef } }, authentication: { none: {} } }),
+    mssql: server({ backendStore: { mssql: { credentialsSecretRef } }, authentication: { none: {} } }),
   };
   for (const [kind, of] of Object.entries(kinds)) {
     test(`${kind}: the URI and the open port come from the Secret, and the migration reads it`, () => {

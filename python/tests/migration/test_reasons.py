@@ -7,6 +7,7 @@ from typing import Any, cast
 from migrate import Store, failure
 
 MYSQL = Store("tracking", "", 'mysql database "mlflow" on db:3306 as user "mlflow"', "db", 3306, None, "mysql")
+MSSQL = Store("tracking", "", 'mssql database "mlflow" on db:1433 as user "mlflow"', "db", 1433, None, "mssql")
 POSTGRESQL = Store(
     "tracking", "", 'postgresql database "mlflow" on db:5432 as user "mlflow"', "db", 5432, None, "postgresql"
 )
@@ -44,6 +45,24 @@ class Reasons(unittest.TestCase):
                 # MySQL has the SQLSTATE 42000 for most of them.
                 error = of_driver("pymysql.err", code, "the text has a secret", state="42000")
                 self.assertEqual(self.reason(error), reason)
+
+    def test_codes_of_sql_server_and_its_driver(self) -> None:
+        for code, reason in {
+            229: "DatabasePermissionDenied",
+            1205: "DatabaseLocked",
+            3906: "DatabaseReadOnly",
+            4060: "DatabaseNotFound",
+            9002: "DatabaseFull",
+            18456: "DatabaseAuthenticationFailed",
+            20002: "DatabaseRejected",
+            20009: "DatabaseUnreachable",
+            40613: "DatabaseUnreachable",
+        }.items():
+            with self.subTest(code):
+                error = of_driver("pymssql.exceptions", (code, b"the text has a secret"))
+                self.assertEqual(self.reason(error, MSSQL), reason)
+        denied = failure(of_driver("pymssql.exceptions", (262, b"secret")), MSSQL, "Migrating")
+        self.assertIn("db_owner", denied.message)
 
     def test_a_failed_handshake_has_the_code_of_an_unreachable_server(self) -> None:
         for original in (ssl.SSLCertVerificationError("secret"), ssl.SSLError("secret")):

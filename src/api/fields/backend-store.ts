@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defaults } from "../defaults.ts";
+import { mssql } from "./mssql.ts";
 import { mysql } from "./mysql.ts";
 import { replicatedPostgresql } from "./postgresql.ts";
 import { secretKey } from "./reference.ts";
@@ -27,6 +28,7 @@ export const backendStore = z
       .optional(),
     postgresql: replicatedPostgresql.optional(),
     mysql: mysql.optional(),
+    mssql: mssql.optional(),
     uriSecretRef: secretKey(
       "A key of a Secret with a complete SQLAlchemy URI, for databases that the other fields do not cover. User and password in it must be percent-encoded. Example: {name: mlflow-db, key: uri}.",
     ).optional(),
@@ -48,10 +50,10 @@ export const backendStore = z
   })
   .meta({
     description:
-      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql, mysql and uriSecretRef. Example: {sqlite: {}}.",
+      "The database of experiments, runs, traces and models. Exactly one of sqlite, postgresql, mysql, mssql and uriSecretRef. Example: {sqlite: {}}.",
     ...requiredRemedy("write sqlite: {} for evaluation, or postgresql with host, database and credentials"),
     ...rules(
-      exactlyOneOf(["sqlite", "postgresql", "mysql", "uriSecretRef"], "MLflow has one backend store"),
+      exactlyOneOf(["sqlite", "postgresql", "mysql", "mssql", "uriSecretRef"], "MLflow has one backend store"),
       {
         rule: "!has(self.connectionCheck) || self.connectionCheck || (has(self.migration) && self.migration == 'Manual')",
         message: "connectionCheck: false needs migration: Manual, since an automatic migration connects in any case",

@@ -52,7 +52,7 @@ function withoutUser(hasUser: string, description: string, maxLength: number, fu
   const forbidden: Rule = {
     rule: `!${hasUser}`,
     reason: "FieldValueForbidden",
-    message: "must contain no user name, no password and no @: remove them; credentials belong in a Secret",
+    message: "must contain no user name, password or @: credentials belong in a Secret",
   };
   return z
     .string()
@@ -72,7 +72,7 @@ export function objectName(description: string, ...further: Rule[]) {
     description,
     253,
     "[a-z0-9]+((-+|[.])[a-z0-9]+)*",
-    "must be the name of an object: lower case letters, digits, - and .",
+    "must be an object name: a-z, 0-9, - and .",
     ...further,
   );
 }
@@ -89,12 +89,7 @@ export function namespaceName(description: string, example: string) {
 
 /** A key in the data of a Secret or ConfigMap. */
 export function dataKey(description: string) {
-  return matching(
-    description,
-    253,
-    String.raw`[-.\\w]+`,
-    "must be a key of a Secret or ConfigMap: letters, digits, -, _ and .",
-  );
+  return matching(description, 253, String.raw`[-.\\w]+`, "must be a data key: letters, digits, -, _ and .");
 }
 
 /** A size in bytes, above zero. Thousandths are rejected: 500m is usually a mistake for 500Mi. */

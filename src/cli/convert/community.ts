@@ -43,6 +43,10 @@ const databaseByFields = (chart: string, field: string, driver: string): Row[] =
   ...notNeeded(`it is ${driver}`, `${chart}.driver`),
 ];
 
+/** The field of the credentials of each kind of database. */
+const credentialsKeys = (key: string) =>
+  ["postgresql", "mysql", "mssql"].map((kind) => `backendStore.${kind}.credentialsSecretRef.${key}`).join(" ");
+
 const rows: readonly Row[] = [
   mapped("replicaCount", "replicas"),
   changed("image.tag", "version", "the version that the tag names"),
@@ -89,35 +93,13 @@ const rows: readonly Row[] = [
   ...notNeeded("the SQLite file is on a volume of the server", "backendStore.defaultSqlitePath"),
   ...databaseByFields("backendStore.postgres", "backendStore.postgresql", "psycopg2"),
   ...databaseByFields("backendStore.mysql", "backendStore.mysql", "PyMySQL"),
-  ...["enabled", "host", "port", "database", "user", "password", "driver", "connectionUrl"].map((key) =>
-    changed(
-      `backendStore.mssql.${key}`,
-      "backendStore.uriSecretRef",
-      "part of the URI in a Secret; the image needs a driver",
-    ),
-  ),
-  changed(
-    "backendStore.mssql.existingConnectionUrlSecret.name",
-    "backendStore.uriSecretRef.name",
-    "the image needs a driver",
-  ),
-  changed(
-    "backendStore.mssql.existingConnectionUrlSecret.key",
-    "backendStore.uriSecretRef.key",
-    "the image needs a driver",
-  ),
-  mapped(
-    "backendStore.existingDatabaseSecret.name",
-    "backendStore.postgresql.credentialsSecretRef.name backendStore.mysql.credentialsSecretRef.name",
-  ),
-  mapped(
-    "backendStore.existingDatabaseSecret.usernameKey",
-    "backendStore.postgresql.credentialsSecretRef.usernameKey backendStore.mysql.credentialsSecretRef.usernameKey",
-  ),
-  mapped(
-    "backendStore.existingDatabaseSecret.passwordKey",
-    "backendStore.postgresql.credentialsSecretRef.passwordKey backendStore.mysql.credentialsSecretRef.passwordKey",
-  ),
+  ...databaseByFields("backendStore.mssql", "backendStore.mssql", "pymssql"),
+  changed("backendStore.mssql.connectionUrl", "backendStore.uriSecretRef", toSecret),
+  mapped("backendStore.mssql.existingConnectionUrlSecret.name", "backendStore.uriSecretRef.name"),
+  mapped("backendStore.mssql.existingConnectionUrlSecret.key", "backendStore.uriSecretRef.key"),
+  mapped("backendStore.existingDatabaseSecret.name", credentialsKeys("name")),
+  mapped("backendStore.existingDatabaseSecret.usernameKey", credentialsKeys("usernameKey")),
+  mapped("backendStore.existingDatabaseSecret.passwordKey", credentialsKeys("passwordKey")),
   ...unsupported(noSubchart, "postgresql.*", "mysql.*", "minio.*"),
   mapped("artifactRoot.proxiedArtifactStorage", "artifactStore.access"),
   ...notNeeded(
@@ -365,51 +347,26 @@ function setReplicas(context: ConversionContext): void {
   });
 }
 
-function setBackendStore({ values, draft, release, report }: ConversionContext): void {
-  const secret = values.text("backendStore.existingDatabaseSecret.name");
-  const uri = (dialect: string, key: string, driver: string) => {
-    const url = `${key}.connectionUrl`;
-    if (values.text(url) !== undefined) return draft.toCreate(`${release.name}-backend-store`, { uri: url });
-    const host = values.text(`${key}.host`) ?? "<host>";
-    const port = values.number(`${key}.port`);
-    const place = `${host}${port === undefined ? "" : `:${port}`}/${values.text(`${key}.database`) ?? "<database>"}`;
-    const from =
-      secret === undefined
-        ? `the user at ${key}.user and the password at ${key}.password`
-        : `the user and password in Secret/${secret}`;
-    if (secret !== undefined) {
-      report(
-        "backendStore.existingDatabaseSecret",
-        "changed",
-        "the URI in a Secret has its user and password, percent-encoded",
-      );
-    }
-    return draft.toCreate(`${release.name}-backend-store`, {
-      uri: `${dialect}+${values.text(`${key}.driver`) ?? driver}://<user>:<password>@${place}, with ${from}, percent-encoded`,
-    });
-  };
+function setBackendStore({ values, draft, release }: ConversionContext): void {
   const server = [
     ["postgres", "postgresql"],
     ["mysql", "mysql"],
+    ["mssql", "mssql"],
   ].find(([key]) => values.flag(`backendStore.${key}.enabled`));
-  if (server !== undefined) {
+  const url = server?.[0] === "mssql" ? mssqlUrl({ values, draft, release }) : undefined;
+  if (url !== undefined) draft.set("backendStore.uriSecretRef", url);
+  else if (server !== undefined) {
     setDatabaseServer(
       `backendStore.${server[0]}`,
       `backendStore.${server[1]}`,
       { values, draft, release },
       "database",
       {
-        name: secret,
+        name: values.text("backendStore.existingDatabaseSecret.name"),
         usernameKey: values.text("backendStore.existingDatabaseSecret.usernameKey"),
         passwordKey: values.text("backendStore.existingDatabaseSecret.passwordKey"),
       },
     );
-  } else if (values.flag("backendStore.mssql.enabled")) {
-    const name = values.text("backendStore.mssql.existingConnectionUrlSecret.name");
-    const key = values.text("backendStore.mssql.existingConnectionUrlSecret.key") ?? "connectionUrl";
-    if (name === undefined)
-      draft.set("backendStore.uriSecretRef", { name: uri("mssql", "backendStore.mssql", "pymssql"), key: "uri" });
-    else draft.set("backendStore.uriSecretRef", { name: draft.existing(name, [key]), key });
   } else draft.set("backendStore.sqlite", {});
   const migrates =
     values.flag("backendStore.databaseMigration") || !("uriSecretRef" in Object(draft.spec["backendStore"]));
@@ -420,7 +377,17 @@ function setBackendStore({ values, draft, release, report }: ConversionContext):
   } else if (migrates) draft.set("backendStore.migration", "Automatic");
 }
 
-/** A PostgreSQL or MySQL database with its credentials: those of a Secret that exists, or of one to create. */
+/** The Secret with the complete URL of SQL Server, if the values have one. */
+function mssqlUrl({ values, draft, release }: Pick<ConversionContext, "values" | "draft" | "release">) {
+  const name = values.text("backendStore.mssql.existingConnectionUrlSecret.name");
+  const key = values.text("backendStore.mssql.existingConnectionUrlSecret.key") ?? "connectionUrl";
+  if (name !== undefined) return { name: draft.existing(name, [key]), key };
+  const uri = "backendStore.mssql.connectionUrl";
+  if (values.text(uri) === undefined) return undefined;
+  return { name: draft.toCreate(`${release.name}-backend-store`, { uri }), key: "uri" };
+}
+
+/** A database on a server with its credentials: those of a Secret that exists, or of one to create. */
 export function setDatabaseServer(
   key: string,
   field: string,

@@ -35,6 +35,8 @@ interface Kind {
   readonly tls: TlsFiles;
   /** What the identity contains in addition to the address. */
   readonly identity?: { readonly before?: readonly string[]; readonly after?: readonly string[] };
+  /** Whether the programs of backups support it; default: true. */
+  readonly hasBackups?: false;
 }
 
 /** Returns a database on a server whose URI the operator composes from the settings and the Secret. */
@@ -47,6 +49,7 @@ export function serverDatabase(settings: ServerSettings, place: Place, kind: Kin
     references: [secretReference(secret.name, server.keys, `${place.path}.credentialsSecretRef`), ...tls.references],
     mounted: tls.mounted,
     isUriGenerated: true,
+    hasBackups: () => kind.hasBackups ?? true,
     isIdentityInSecret: (secret.hostKey ?? secret.portKey ?? secret.databaseKey) !== undefined,
     uri: (content) => server.uri(content),
     ...(readReplica && { replicaUri: (content: Content) => server.uri(content, readReplica) }),

@@ -43,6 +43,8 @@ export interface Database {
   readonly mounted: readonly Mounted[];
   /** Whether the operator writes the URI to a Secret, since the settings contain it in parts. */
   readonly isUriGenerated: boolean;
+  /** Whether an MlflowBackup can contain it. */
+  readonly hasBackups: (content: Content) => boolean;
   /** Whether the identity depends on the content of a Secret. */
   readonly isIdentityInSecret: boolean;
   /** The SQLAlchemy URI; undefined while a Secret or a key is missing. */

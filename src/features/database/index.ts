@@ -1,10 +1,12 @@
 import { choose } from "../../api/choose.ts";
 import type { BackendStore } from "../../api/fields/backend-store.ts";
+import type { Mssql } from "../../api/fields/mssql.ts";
 import type { Mysql } from "../../api/fields/mysql.ts";
 import type { Postgresql } from "../../api/fields/postgresql.ts";
 import type { SecretKey } from "../../api/fields/reference.ts";
 import type { MlflowServerSpec } from "../../api/spec.ts";
 import type { Database, DatabaseRole } from "./database.ts";
+import { mssqlDatabase } from "./mssql.ts";
 import { mysqlDatabase } from "./mysql.ts";
 import { postgresqlDatabase } from "./postgresql.ts";
 import { sqliteDatabase } from "./sqlite.ts";
@@ -17,6 +19,7 @@ function kinds(path: string, role: DatabaseRole) {
     sqlite: (settings: NonNullable<BackendStore["sqlite"]>) => sqliteDatabase(settings),
     postgresql: (settings: Postgresql) => postgresqlDatabase(settings, at("postgresql")),
     mysql: (settings: Mysql) => mysqlDatabase(settings, at("mysql")),
+    mssql: (settings: Mssql) => mssqlDatabase(settings, at("mssql")),
     uriSecretRef: (settings: SecretKey) => uriDatabase(settings, at("uriSecretRef")),
   } as const;
 }

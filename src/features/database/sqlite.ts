@@ -21,6 +21,7 @@ function fileDatabase(settings: NonNullable<BackendStore["sqlite"]>, file: strin
     references: [],
     mounted: [],
     isUriGenerated: false,
+    hasBackups: () => true,
     isIdentityInSecret: false,
     uri: () => uri,
     uriVariable: (name) => literal(name, uri),

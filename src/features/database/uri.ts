@@ -5,6 +5,13 @@ import { secretReference } from "../common/reference.ts";
 import { controlCharacters } from "../common/secret-problems.ts";
 import type { Content, Database, Place } from "./database.ts";
 
+/**
+ * The databases in which the applications cannot store users. MLflow lists constraints, which SQLAlchemy cannot do on SQL Server; the plugin for
+ * OpenID Connect has unique indexes of columns that are NULL for most users, and SQL Server allows one NULL in such an index.
+ */
+const withoutUsers = { "basic-auth": /^(mysql|mssql)\b/, "oidc-auth": /^mssql\b/ } as const;
+const fields = { "basic-auth": "basic", "oidc-auth": "oidc" } as const;
+
 /** Returns a database whose complete URI is a key of the user's Secret. */
 export function uriDatabase({ name: secretName, key }: SecretKey, { path }: Place): Database {
   const uri = ({ secrets }: Content) => decoded(secrets.get(secretName)?.data, key);
@@ -13,6 +20,7 @@ export function uriDatabase({ name: secretName, key }: SecretKey, { path }: Plac
     references: [secretReference(secretName, [key], path)],
     mounted: [],
     isUriGenerated: false,
+    hasBackups: (content) => !/^mssql\b/.test(uri(content) ?? ""),
     isIdentityInSecret: true,
     uri,
     uriVariable: (name) => fromSecret(name, secretName, key),
@@ -31,9 +39,9 @@ export function uriDatabase({ name: secretName, key }: SecretKey, { path }: Plac
     forUsers: (application) => ({
       ...database,
       problems: (content) =>
-        application === "basic-auth" && /^(mysql|mssql)\b/.test(uri(content) ?? "")
+        withoutUsers[application].test(uri(content) ?? "")
           ? [
-              `the key ${key} of Secret ${secretName} is the URI of a database in which MLflow cannot create the tables of its users: add a PostgreSQL database for them, such as spec.authentication.basic.database.postgresql, or use another authentication method`,
+              `the key ${key} of Secret ${secretName} is the URI of a database in which MLflow cannot create the tables of its users: add a PostgreSQL database for them, such as spec.authentication.${fields[application]}.database.postgresql, or use another authentication method`,
             ]
           : database.problems(content),
     }),

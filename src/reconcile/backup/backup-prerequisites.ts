@@ -1,10 +1,11 @@
 import type { MlflowBackup } from "../../api/backup.ts";
 import type { MlflowServer } from "../../api/server.ts";
-import type { NamespacedMeta } from "../../kube/object.ts";
+import { type NamespacedMeta, objectText } from "../../kube/object.ts";
 import { objectNames } from "../../model/names.ts";
 import { backupReferences } from "../../resources/backup-destination.ts";
 import type { Cause } from "../cause.ts";
 import type { Cluster } from "../cluster.ts";
+import type { ObservedState } from "../observed-state.ts";
 import { missingReferences } from "./missing-references.ts";
 
 /** What names a destination of backups: an MlflowBackup or an MlflowBackupSchedule. */
@@ -25,6 +26,13 @@ export async function backupPrerequisites(
   const ofServer = serverVolume(cluster, object, effect);
   if (ofServer !== undefined) return [ofServer];
   return missingReferences(cluster, object, backupReferences(object), effect);
+}
+
+/** The cause if a backup cannot contain the database of the server. */
+export function unsupportedDatabase({ server, model, references }: ObservedState): Cause | undefined {
+  if (model.database.hasBackups(references)) return undefined;
+  const message = `The database of ${objectText(server)} is SQL Server, which an MlflowBackup cannot contain, so ${noBackup}. Use the backups of the database server, and delete this MlflowBackup.`;
+  return { reason: "BackupUnsupported", message };
 }
 
 /**

@@ -17,7 +17,7 @@ import { failedChecks } from "../preflight-checks.ts";
 import { isRestoreJob } from "../restored-counts.ts";
 import { deploymentOf, isUnfinished, podsOf, versionIn } from "../server-workload.ts";
 import { hiddenSeconds, specProblem } from "../spec-problem.ts";
-import { backupPrerequisites } from "./backup-prerequisites.ts";
+import { backupPrerequisites, unsupportedDatabase } from "./backup-prerequisites.ts";
 import { type BackupState, backupStatus, isFinished } from "./backup-state.ts";
 import { deletedJob, stateOfJob } from "./observe-job.ts";
 import { isOfJob, runningBackups } from "./running-backups.ts";
@@ -160,6 +160,8 @@ async function stateOf(backup: MlflowBackup, view: View, isAnotherRunning: boole
   if (server.omitted !== undefined) return serverNotReady(server, undefined);
   if ((await specProblem(cluster, "MlflowServer", server)) !== undefined) return serverNotReady(server, undefined);
   const observed = await view.observed(server);
+  const unsupported = isExisting(backup) ? undefined : unsupportedDatabase(observed);
+  if (unsupported !== undefined) return { phase: "Pending", isStalled: true, cause: unsupported };
   const missing = await backupPrerequisites(cluster, backup);
   const [first, ...others] = missing;
   // The servers of the namespace are not watched for this backup.

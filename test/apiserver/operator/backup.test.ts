@@ -202,6 +202,20 @@ describe("backups", { skip: onK3s(), concurrency: 4 }, () => {
     await reached(stage, "onto-other", "Completed", "BackupCompleted");
   });
 
+  test("are not written of SQL Server, which they cannot contain", async (context) => {
+    const stage = await fixture(context);
+    await stage.objects.create("Secret", databaseSecret);
+    const mssql = { host: "db.example.com", database: "mlflow", credentialsSecretRef: { name: "database" } };
+    await stage.apply(server("mlflow", { "spec.backendStore": { mssql }, "spec.authentication": { none: {} } }));
+    const { status } = await stage.ready();
+    assert.equal(status?.backendStore, "SQL Server");
+    await request(stage, "nightly");
+    const held = await reached(stage, "nightly", "Pending", "BackupUnsupported");
+    assert.match(messageOf(held), /MlflowServer\/mlflow is SQL Server.*so no backup is written\. Use the backups of/);
+    assert.ok(isStalled(held));
+    assert.deepEqual(await backupJobs(stage), []);
+  });
+
   test("cannot be changed", async (context) => {
     const stage = await fixture(context, { operator: false });
     const created = await request(stage, "fixed");

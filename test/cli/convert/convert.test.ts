@@ -136,6 +136,30 @@ describe("converted manifests", () => {
     });
   }
 
+  test("SQL Server becomes fields, and a complete URL a key of a Secret", () => {
+    const server = { enabled: true, host: "mssql", port: 1434, database: "mlflow", user: "mlflow", driver: "pyodbc" };
+    const credentials = { name: "mssql", usernameKey: "user", passwordKey: "pass" };
+    const storeOf = (mssql: Values, more: Values = {}) => {
+      const { manifest, report } = converted(community, { backendStore: { databaseMigration: true, mssql, ...more } });
+      assert.deepEqual(
+        report.filter(({ outcome }) => outcome === "unmapped"),
+        [],
+      );
+      return Object(manifest["spec"]).backendStore;
+    };
+    const fields = { host: "mssql", port: 1434, database: "mlflow" };
+    assert.deepEqual(storeOf({ ...server, password: "of-mssql" }), {
+      mssql: { ...fields, credentialsSecretRef: { name: "mlflow-database" } },
+      migration: "Automatic",
+    });
+    assert.deepEqual(storeOf(server, { existingDatabaseSecret: credentials }).mssql, {
+      ...fields,
+      credentialsSecretRef: credentials,
+    });
+    const url = { enabled: true, connectionUrl: "mssql+pymssql://mlflow:of-url@mssql/mlflow" };
+    assert.deepEqual(storeOf(url).uriSecretRef, { name: "mlflow-backend-store", key: "uri" });
+  });
+
   test("MySQL becomes fields with the Secret that exists; users in it are a problem", () => {
     const credentials = { name: "mysql", usernameKey: "user", passwordKey: "pass" };
     const { manifest, problems, report } = converted(community, {
@@ -152,7 +176,10 @@ describe("converted manifests", () => {
       report.filter(({ outcome }) => outcome === "unmapped"),
       [],
     );
-    assert.match(problems.join(), /MLflow cannot create the tables of its users in MySQL: add a PostgreSQL database/);
+    assert.match(
+      problems.join(),
+      /MLflow cannot store users in SQL Server, and in MySQL only those of oidc: add a PostgreSQL database/,
+    );
     const [, bitnami] = charts;
     assert.ok(bitnami);
     const other = converted(bitnami, {
