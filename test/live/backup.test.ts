@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createBackupClaim, endedBackup } from "./backup-claim.ts";
 import { testedVersion } from "./live-cluster.ts";
-import { type LiveFixture, liveFixture } from "./live-fixture.ts";
+import { liveFixture } from "./live-fixture.ts";
 import { startPostgresql } from "./postgresql-server.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
-import { waitUntil } from "./wait-until.ts";
 
 const user = { username: "ada", password: "a long password of Ada" };
 const api = "/api/2.0/mlflow";
@@ -15,7 +15,7 @@ test("a backup of PostgreSQL and a volume, and its restoration as another server
   const fixture = await liveFixture(context);
   const { objects } = fixture;
   const postgresql = await startPostgresql(fixture);
-  await createClaim(fixture, "backups");
+  const claim = await createBackupClaim(fixture);
   const spec = (tracking: object, users: object) => ({
     version: testedVersion,
     server: { aiGateway: "Enabled" },
@@ -42,30 +42,25 @@ test("a backup of PostgreSQL and a volume, and its restoration as another server
     metadata: { name: "nightly" },
     spec: {
       serverRef: { name: "mlflow" },
-      destination: { persistentVolumeClaim: { claimName: "backups", path: "cluster-1" } },
+      destination: claim.destination,
     },
   });
-  const { status } = await waitUntil(async () => {
-    const backup = await objects.the("MlflowBackup", "nightly");
-    const ready = backup.status?.conditions?.find(({ type }) => type === "Ready");
-    assert.match(backup.status?.phase ?? "", /^(Completed|Failed)$/, ready?.message ?? "");
-    return backup;
-  }, 600);
+  const backup = await endedBackup(fixture, "nightly");
+  const { status } = backup;
   assert.equal(status?.phase, "Completed", JSON.stringify(status?.conditions));
   assert.equal(status.mlflowVersion, testedVersion);
   assert.ok(status.size !== undefined && status.duration !== undefined && status.schemaRevision !== undefined);
-  const prefix = "pvc://backups/";
-  assert.ok(status.location?.startsWith(`${prefix}cluster-1/${fixture.namespace}/mlflow/nightly-`));
+  assert.ok(status.location?.startsWith(`pvc://backups/cluster-1/${fixture.namespace}/mlflow/nightly-`));
   await assertKept(admin, run);
 
   // As in another cluster: the files are represented by another MlflowBackup, the databases are new, and the Secrets are copies.
-  const existing = { path: status.location?.slice(`${prefix}cluster-1/`.length) ?? "" };
+  const existing = { path: claim.pathOf(backup) };
   await objects.create("MlflowBackup", {
     metadata: { name: "of-another-cluster" },
     spec: {
       serverRef: { name: "restored" },
       existing,
-      destination: { persistentVolumeClaim: { claimName: "backups", path: "cluster-1" } },
+      destination: claim.destination,
     },
   });
   for (const name of ["tracking_restored", "users_restored"])
@@ -99,11 +94,3 @@ test("a backup of PostgreSQL and a volume, and its restoration as another server
   const wrong = restored.as({ login: { ...user, password: "another password of Ada" } });
   assert.equal((await wrong.call("GET", `${api}/users/current`)).status, 401);
 });
-
-async function createClaim({ objects }: LiveFixture, name: string): Promise<void> {
-  const resources = { requests: { storage: "1Gi" } };
-  await objects.create("PersistentVolumeClaim", {
-    metadata: { name },
-    spec: { accessModes: ["ReadWriteOnce"], resources },
-  });
-}

@@ -23,8 +23,8 @@ export const heavyTiers = [
  */
 export const extendedTests: readonly string[] = [
   ...["crash", "faults", "labelled-content", "skew"].map((name) => `apiserver/operator/${name}`),
-  ...["chart-release", "cloud-stores", "endpoint-secured", "environment"].map((name) => `live/${name}`),
-  ...["prefix-without-proxy", "rotation", "rotation-login"].map((name) => `live/${name}`),
+  ...["backup-schedule", "chart-release", "cloud-stores", "endpoint-secured"].map((name) => `live/${name}`),
+  ...["environment", "prefix-without-proxy", "rotation", "rotation-login"].map((name) => `live/${name}`),
   "ipv6/quick-start",
 ];
 
