@@ -13,9 +13,9 @@ export const defaults = {
   /** `artifactStore.persistentVolume.accessModes` */
   accessModes: ["ReadWriteOnce"],
   /** `pod.resources.requests`, unless there is a limit of the same resource */
-  requests: { cpu: "100m", memory: "384Mi" },
+  requests: { cpu: "100m", memory: "256Mi" },
   /** Added to that request of memory for each worker above the first, in Mi. */
-  memoryOfWorker: 256,
+  memoryOfWorker: 192,
   /** Added to the request of memory with `server.jobExecution`, in Mi. */
   memoryOfJobs: 1536,
   /** Minimum of `pod.resources.limits.memory`, in Mi, if twice the request is less. */

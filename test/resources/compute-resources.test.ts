@@ -8,7 +8,7 @@ const resourcesOf = (resources: object) =>
 
 test("accepts numbers as quantities, and writes text", () => {
   assert.deepEqual(resourcesOf({ requests: { cpu: 2 }, limits: { memory: "4Gi", "nvidia.com/gpu": 1 } }), {
-    requests: { cpu: "2", memory: "384Mi" },
+    requests: { cpu: "2", memory: "256Mi" },
     limits: { memory: "4Gi", "nvidia.com/gpu": "1" },
   });
 });
@@ -18,9 +18,9 @@ test("the default memory request grows with workers and job execution", () => {
     deploymentOf(inputs(server({ server: settings }))).spec.template.spec?.containers[0]?.resources?.requests?.[
       "memory"
     ];
-  assert.equal(memory({}), "384Mi");
-  assert.equal(memory({ workers: 3 }), "896Mi");
-  assert.equal(memory({ jobExecution: true }), "1920Mi");
+  assert.equal(memory({}), "256Mi");
+  assert.equal(memory({ workers: 3 }), "640Mi");
+  assert.equal(memory({ jobExecution: true }), "1792Mi");
 });
 
 test("the default memory limit is at least twice the request", () => {
@@ -30,13 +30,13 @@ test("the default memory limit is at least twice the request", () => {
         ?.resources ?? {};
     return [requests?.["memory"], limits?.["memory"]];
   };
-  assert.deepEqual(memory({}), ["384Mi", "2048Mi"]);
-  assert.deepEqual(memory({}, { workers: 4 }), ["1152Mi", "2304Mi"]);
-  assert.deepEqual(memory({}, { jobExecution: true }), ["1920Mi", "3840Mi"]);
+  assert.deepEqual(memory({}), ["256Mi", "2048Mi"]);
+  assert.deepEqual(memory({}, { workers: 6 }), ["1216Mi", "2432Mi"]);
+  assert.deepEqual(memory({}, { jobExecution: true }), ["1792Mi", "3584Mi"]);
   assert.deepEqual(memory({ requests: { memory: "6Gi" } }), ["6Gi", "12288Mi"]);
-  assert.deepEqual(memory({ requests: { cpu: 1 }, limits: { cpu: 2 } }), ["384Mi", "2048Mi"]);
-  assert.deepEqual(memory({ limits: { memory: "1Gi" } }), ["384Mi", "1Gi"]);
-  assert.deepEqual(memory({ limits: { memory: "300Mi" } }), ["300Mi", "300Mi"]);
+  assert.deepEqual(memory({ requests: { cpu: 1 }, limits: { cpu: 2 } }), ["256Mi", "2048Mi"]);
+  assert.deepEqual(memory({ limits: { memory: "1Gi" } }), ["256Mi", "1Gi"]);
+  assert.deepEqual(memory({ limits: { memory: "200Mi" } }), ["200Mi", "200Mi"]);
 });
 
 const workloads = (pod: object) => {

@@ -55,13 +55,13 @@ export const pod = z
     resources: z
       .strictObject({
         requests: amounts(
-          "Requests. Default: cpu 100m, and memory 384Mi plus 256Mi for each worker above the first and 1536Mi with jobExecution, or the limit of the same resource if there is one. Example: {memory: 1Gi}.",
+          "Requests. Default: cpu 100m, and memory 256Mi plus 192Mi for each worker above the first and 1536Mi with jobExecution, or the limit of the same resource if there is one. Example: {memory: 1Gi}.",
         ).optional(),
         limits: amounts("Limits. Default: none. Example: {memory: 2Gi}.").optional(),
       })
       .meta({
         description:
-          'Compute resources of the MLflow container. Default: requests of 100m CPU and 384Mi of memory, which grow with the workers and never exceed a limit, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
+          'Compute resources of the MLflow container. Default: requests of 100m CPU and 256Mi of memory, which grow with the workers and never exceed a limit, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
         ...amountRules,
       })
       .optional(),
