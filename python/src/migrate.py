@@ -212,21 +212,23 @@ REMEDIES = {
     "TLSVerificationFailed": "failed TLS verification. Check that it offers TLS, that its certificate is"
     " signed by the given CA and contains this host name, and that the CA file exists",
 }
+LOCKED = (
+    "has sessions that hold locks on MLflow's tables, so they cannot be changed. End long transactions and queries,"
+    " such as backups, if they do not end by themselves. The migration is retried"
+)
 MYSQL_REMEDIES = {
     "DatabaseAuthenticationFailed": "does not accept this user with this password. Check both in the Secret, that the account"
     " exists for the address of the pods ('user'@'%'), and that its TLS requirement fits the TLS mode",
     "DatabasePermissionDenied": "does not exist, or does not grant this user the privileges that a migration needs. Check the name, and"
     " GRANT ALL PRIVILEGES on this database to the user",
-    "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. End long transactions and queries,"
-    " such as backups, if they do not end by themselves. The migration is retried",
+    "DatabaseLocked": LOCKED,
 }
 MSSQL_REMEDIES = {
     "DatabaseAuthenticationFailed": "does not accept this user with this password. Check both in the Secret, and that the server"
     " allows SQL Server authentication",
     "DatabaseNotFound": "does not exist, or the login has no user in it. Create the database and a user for the login, or correct its name",
     "DatabasePermissionDenied": "does not grant this user the privileges that a migration needs. Add the user to the role db_owner",
-    "DatabaseLocked": "has sessions that hold locks on MLflow's tables, so they cannot be changed. End long transactions and queries,"
-    " such as backups, if they do not end by themselves. The migration is retried",
+    "DatabaseLocked": LOCKED,
 }
 SQLITE_REMEDIES = {
     "DatabaseNotFound": "cannot be opened. Check that a volume is mounted there and that the pod's user can write to it",

@@ -1,7 +1,7 @@
 """Imports libraries when they are used, instead of when a module names them.
 
 MLflow and its plugins import pandas, SciPy, pyarrow and every class of the Kubernetes API for annotations, for isinstance(), and for functions that a
-server seldom or never calls. Together they are a quarter of the time and of the memory of a start (docs/decisions/0063-late-imports.md).
+server seldom or never calls. Together they are about a fifth of the CPU time and of the memory of a start (docs/decisions/0063-late-imports.md).
 """
 
 from __future__ import annotations

@@ -13,11 +13,10 @@ export const pythonTexts: Readonly<Record<string, string>> =
 export const grantsFiles = filesFrom("mlflow_operator/grants");
 const lateImports = "mlflow_late_imports.py";
 /** The package around MLflow's application, without that part. */
-export const middlewareFiles = Object.fromEntries(
-  Object.entries({ ...filesFrom("mlflow_operator/"), ...filesFrom(lateImports) }).filter(
-    ([path]) => !(path in grantsFiles),
-  ),
-);
+export const middlewareFiles = {
+  ...Object.fromEntries(Object.entries(filesFrom("mlflow_operator/")).filter(([path]) => !(path in grantsFiles))),
+  ...filesFrom(lateImports),
+};
 /** The application of the listener for traces, which imports from the middleware. */
 export const tracesFiles = filesFrom("mlflow_traces");
 
