@@ -532,8 +532,12 @@ export const reasons = {
     remedy: "Read the log of the Job, and create another `MlflowBackup`.",
   },
   BackupInterrupted: {
-    meaning: "The Job of the backup was deleted, or its pod was evicted, before it completed.",
-    remedy: "Create another `MlflowBackup`.",
+    meaning: "The Job or the pod of the backup was deleted, evicted or killed before it completed.",
+    remedy: "Create another `MlflowBackup`. The operator does so for the backup before a migration.",
+  },
+  BackupTimeout: {
+    meaning: "The backup ran for 24 hours.",
+    remedy: "Read the log of the Job, and create another `MlflowBackup`.",
   },
   BackupToolMissing: {
     meaning: "The MLflow image does not contain the program that dumps the database.",

@@ -54,9 +54,9 @@ export const objectNames = {
   client: "mlflow-client",
 } as const;
 
-/** Returns the name of the MlflowBackup before a change of the version. */
-export function upgradeBackupName(server: string, hash: string): string {
-  return `${server}-upgrade-${hash}`;
+/** Returns the name of the MlflowBackup before a change of the version, for one of the attempts to write it. */
+export function upgradeBackupName(server: string, hash: string, attempt: number): string {
+  return `${server}-upgrade-${hash}${attempt === 1 ? "" : `-${attempt}`}`;
 }
 
 /** The names of the objects of one server, except Jobs and those in a workspace. */

@@ -46,12 +46,16 @@ export async function upgradeBackupInputs(
 export type UpgradeBackup =
   | { readonly state: "none" | "completed" }
   | { readonly state: "blocked"; readonly cause: Cause }
-  | { readonly state: "missing"; readonly create: NewBackup }
+  /** `after` is the previous attempt, which was interrupted. */
+  | { readonly state: "missing"; readonly create: NewBackup; readonly after?: MlflowBackup }
   | { readonly state: "running" | "failed"; readonly backup: MlflowBackup };
+
+/** A pod that is killed each time must not keep the pods of the server stopped. */
+const mostAttempts = 5;
 
 /**
  * Returns the state of the backup. Its name depends on the migration before the change and on that of the change, so each change has its own,
- * also if the same change is made again after a restoration.
+ * also if the same change is made again after a restoration. A backup that was interrupted, such as by a drained node, is followed by another one.
  */
 export function upgradeBackup(observed: ObservedState, { fromVersion, toVersion }: VersionChange): UpgradeBackup {
   const { server, model, upgradeBackup: inputs } = observed;
@@ -62,11 +66,15 @@ export function upgradeBackup(observed: ObservedState, { fromVersion, toVersion 
   const hash = createHash("sha256")
     .update(JSON.stringify([model.migration.job, job, attempt]))
     .digest("hex");
-  const name = upgradeBackupName(server.metadata.name, hash.slice(0, 10));
-  const backup = inputs.backups.find(({ metadata }) => metadata.name === name);
-  if (backup?.status?.phase === "Completed") return { state: "completed" };
-  if (backup?.status?.phase === "Failed") return { state: "failed", backup };
-  if (backup !== undefined) return { state: "running", backup };
+  const nameOf = (attempt: number) => upgradeBackupName(server.metadata.name, hash.slice(0, 10), attempt);
+  const attempts = Array.from({ length: mostAttempts }, (_, index) =>
+    inputs.backups.find(({ metadata }) => metadata.name === nameOf(index + 1)),
+  );
+  if (attempts.some((each) => each?.status?.phase === "Completed")) return { state: "completed" };
+  const made = attempts.findLastIndex((each) => each !== undefined) + 1;
+  const backup = attempts[made - 1];
+  if (backup !== undefined && backup.status?.phase !== "Failed") return { state: "running", backup };
+  if (backup !== undefined && (!wasInterrupted(backup) || made === mostAttempts)) return { state: "failed", backup };
   const { schedule, missing } = inputs;
   if (schedule === undefined) {
     const message = `spec.upgrade.backup names MlflowBackupSchedule/${settings.scheduleRef.name}, which does not exist or is of another server, so no backup can be written. Create it, or remove spec.upgrade.backup.`;
@@ -80,13 +88,19 @@ export function upgradeBackup(observed: ObservedState, { fromVersion, toVersion 
   const { namespace } = server.metadata;
   return {
     state: "missing",
+    ...(backup !== undefined && { after: backup }),
     create: {
       apiVersion,
       kind: "MlflowBackup",
-      metadata: { name, namespace, labels: { [label.managedBy]: manager } },
+      metadata: { name: nameOf(made + 1), namespace, labels: { [label.managedBy]: manager } },
       spec: { serverRef: { name: server.metadata.name }, destination: schedule.spec.destination },
     },
   };
+}
+
+/** Whether a backup was ended from outside. */
+function wasInterrupted({ status }: MlflowBackup): boolean {
+  return status?.conditions?.find(({ type }) => type === "Ready")?.reason === "BackupInterrupted";
 }
 
 /** What to do if MLflow asks for a backup before the migration of this change and the spec does not; undefined otherwise. */

@@ -260,7 +260,9 @@ function backup({ observed, change }: StepInput): Hold | undefined {
   const created = found.state === "missing" ? found.create : found.backup;
   const text = objectText(created);
   const hold = { progress: progressOf(change, "BackingUp", text), state: "progressing" } as const;
-  const message = `${text} is written before the migration of the change from ${namesIn(change)}.`;
+  const after =
+    found.state === "missing" && found.after !== undefined ? ` ${objectText(found.after)} was interrupted.` : "";
+  const message = `${text} is written before the migration of the change from ${namesIn(change)}.${after}`;
   const cause = { reason: "UpgradeBackupRunning", message } as const;
   if (found.state === "missing") return { ...hold, cause, createBackup: found.create };
   const stalled = found.backup.status?.conditions?.some(({ type, status }) => type === "Stalled" && status === "True");

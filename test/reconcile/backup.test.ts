@@ -73,13 +73,25 @@ describe("the state of a backup by its Job", () => {
     assert.deepEqual(summary(ended("", { reason: "OOMKilled" })), ["Failed", true, "OutOfMemory"]);
   });
 
-  test("is failed if the pod or the Job was deleted", () => {
+  test("is interrupted if the pod or the Job was deleted or killed", () => {
     const interrupted = ["Failed", true, "BackupInterrupted"];
     assert.deepEqual(summary(of([], { conditions: [{ type: "Failed", status: "True" }] })), interrupted);
-    // The program ends with this code after SIGTERM, such as at the deadline of the Job.
-    const stopped = of([pod({ exitCode: 143, message: "", finishedAt })]);
-    assert.deepEqual(summary(stopped), interrupted);
-    assert.match(stopped.cause.message, /deleted or evicted, or ran for 24 hours/);
+    // The program ends with these codes after SIGTERM and SIGKILL.
+    for (const exitCode of [143, 137]) {
+      const stopped = of([pod({ exitCode, message: "", finishedAt })]);
+      assert.deepEqual(summary(stopped), interrupted);
+      assert.match(stopped.cause.message, /deleted, evicted or killed before/);
+    }
+  });
+
+  test("has failed, and was not interrupted, at the deadline of the Job", () => {
+    const timedOut = ["Failed", true, "BackupTimeout"];
+    const conditions = (type: string) => [{ type, status: "True", reason: "DeadlineExceeded" }];
+    assert.deepEqual(summary(of([], { conditions: conditions("Failed") })), timedOut);
+    const ended = pod({ exitCode: 143, message: "", finishedAt });
+    assert.deepEqual(summary(of([ended], { conditions: conditions("FailureTarget") })), timedOut);
+    const later = pod({ exitCode: 143, message: "", finishedAt: "2026-02-01T18:00:01Z" });
+    assert.deepEqual(summary(of([later])), timedOut);
   });
 
   test("needs a user if the pod cannot start, and is not final", () => {

@@ -455,9 +455,9 @@ describe("the backup before a change of the version", () => {
     return world;
   }
 
-  /** Sets the phase of the backup. */
+  /** Sets the phase of the last backup. */
   function reached(world: World, phase: "Running" | "Completed" | "Failed", reason = "DatabaseFull"): MlflowBackup {
-    const [backup] = world.backups?.backups ?? [];
+    const backup = world.backups?.backups.at(-1);
     assert.ok(backup !== undefined);
     const conditions: Condition[] = [
       {
@@ -529,6 +529,50 @@ describe("the backup before a change of the version", () => {
     assert.deepEqual([world.pass().writes, world.phase], [["apply Deployment"], "StoppingWriters"]);
     world.endPods();
     assert.deepEqual(world.pass().writes, ["create backup"]);
+  });
+
+  test("is written again if it is interrupted, while the pods stay stopped", () => {
+    const world = checked();
+    world.pass();
+    world.endPods();
+    world.pass();
+    const { name } = reached(world, "Failed", "BackupInterrupted").metadata;
+    const { writes, outcome } = world.pass();
+    assert.deepEqual([writes, world.deployment().spec.replicas, world.phase], [["create backup"], 0, "BackingUp"]);
+    assert.equal(world.status.upgrade?.waitingFor, `MlflowBackup/${name}-2`);
+    assert.match(outcome.cause.message, new RegExp(`^MlflowBackup/${name}-2 is written .* MlflowBackup/${name} was`));
+    assert.deepEqual(world.pass().writes, []);
+    reached(world, "Completed");
+    // From now on it does not matter whether the first one exists.
+    world.backups = inputsOf({ backups: world.backups?.backups.slice(1) ?? [] });
+    assert.ok(world.pass().writes.includes("create Job migration"));
+  });
+
+  test("has failed if it is interrupted five times, or if one after an interruption fails", () => {
+    const world = checked();
+    world.pass();
+    world.endPods();
+    world.pass();
+    for (let count = 1; count < 5; count += 1) {
+      reached(world, "Failed", "BackupInterrupted");
+      assert.deepEqual(world.pass().writes, ["create backup"]);
+    }
+    const { name } = reached(world, "Failed", "BackupInterrupted").metadata;
+    const { writes, outcome } = world.pass();
+    assert.deepEqual([writes, outcome.cause.reason], [["apply Deployment"], "UpgradeBackupFailed"]);
+    assert.match(name, /-5$/);
+    assert.match(outcome.cause.message, new RegExp(`kubectl delete mlflowbackup -n team-a ${name}\\.`));
+    // When it is deleted, it is written again.
+    const [first, second] = world.backups?.backups ?? [];
+    assert.ok(first !== undefined && second !== undefined);
+    world.backups = inputsOf({ backups: [first, second] });
+    reached(world, "Failed");
+    assert.equal(world.pass().outcome.cause.reason, "UpgradeBackupFailed");
+    world.backups = inputsOf({ backups: [first] });
+    world.pass();
+    world.endPods();
+    assert.deepEqual(world.pass().writes, ["create backup"]);
+    assert.deepEqual(world.backups?.backups.map(({ metadata }) => metadata.name.slice(-2)).at(-1), "-2");
   });
 
   test("keeps the pods if its schedule or a Secret does not exist", () => {

@@ -10,8 +10,8 @@ import { terminationOf } from "./running-backups.ts";
 
 const another = "Create another MlflowBackup";
 
-/** The exit code of the program after SIGTERM. */
-const exitCodeOfSignal = 143;
+/** The exit codes of a program that was ended from outside: after SIGTERM and SIGKILL. */
+const exitCodesOfSignals: readonly number[] = [143, 137];
 
 /** What messages report of a program. */
 interface Texts {
@@ -42,7 +42,7 @@ export function stateOfJob(backup: MlflowBackup, job: Job, objects: readonly Own
   const time = timeText(condition?.lastTransitionTime);
   if (condition?.type === "Complete") return completed(texts, job, time, undefined);
   if (condition?.type === "Failed" || job.metadata.deletionTimestamp !== undefined)
-    return interrupted(texts, job, time);
+    return isOverdue(job, time) ? timedOut(texts, job, time) : interrupted(texts, job, time);
   const failure = podFailure(pods);
   const age = (now.getTime() - Date.parse(String(job.metadata.creationTimestamp))) / 1000;
   const isScheduling = failure?.reason === "Unschedulable" && age >= 0 && age < schedulingSeconds;
@@ -78,20 +78,21 @@ function stateOfProgram(texts: Texts, job: Job, ended: V1ContainerStateTerminate
   const result = resultOf(ended.message);
   // The program reports a complete backup before it deletes older ones.
   if (ended.exitCode === 0 || result !== undefined) return completed(texts, job, time, result);
-  if (ended.exitCode === exitCodeOfSignal) return interrupted(texts, job, time);
+  const isOutOfMemory = ended.reason === "OOMKilled";
+  if (!isOutOfMemory && exitCodesOfSignals.includes(ended.exitCode))
+    return isOverdue(job, time) ? timedOut(texts, job, time) : interrupted(texts, job, time);
   const { namespace, name } = job.metadata;
   const reported = reportedFailure(ended.message);
-  const cause =
-    ended.reason === "OOMKilled"
-      ? ({
-          reason: "OutOfMemory",
-          message: `${objectText(job)} exceeded its memory limit, ${texts.effect}. Raise spec.pod.resources.limits.memory of the MlflowServer, and create another MlflowBackup.`,
-        } as const)
-      : (reported ??
-        ({
-          reason: "BackupFailed",
-          message: `${objectText(job)} ended with exit code ${ended.exitCode}, ${texts.effect}. See its log: kubectl logs -n ${namespace} job/${name}. Then create another MlflowBackup.`,
-        } as const));
+  const cause = isOutOfMemory
+    ? ({
+        reason: "OutOfMemory",
+        message: `${objectText(job)} exceeded its memory limit, ${texts.effect}. Raise spec.pod.resources.limits.memory of the MlflowServer, and create another MlflowBackup.`,
+      } as const)
+    : (reported ??
+      ({
+        reason: "BackupFailed",
+        message: `${objectText(job)} ended with exit code ${ended.exitCode}, ${texts.effect}. See its log: kubectl logs -n ${namespace} job/${name}. Then create another MlflowBackup.`,
+      } as const));
   return { phase: "Failed", isStalled: true, cause, job, ended: time };
 }
 
@@ -106,8 +107,21 @@ function completed(
 }
 
 function interrupted({ effect }: Texts, job: Job, ended: string | undefined): BackupState {
-  const message = `The pod of ${objectText(job)} was deleted or evicted, or ran for ${longestHours} hours, before it completed, ${effect}. ${another}.`;
+  const message = `The pod of ${objectText(job)} was deleted, evicted or killed before it completed, ${effect}. ${another}.`;
   return { phase: "Failed", isStalled: true, cause: { reason: "BackupInterrupted", message }, job, ended };
+}
+
+/** Whether Kubernetes has ended the Job at its deadline. Its pod can be seen to end before the condition. */
+function isOverdue({ metadata, status }: Job, ended: string | undefined): boolean {
+  const seconds = (Date.parse(ended ?? "") - Date.parse(String(metadata.creationTimestamp))) / 1000;
+  const isReported = status?.conditions?.some(({ reason }) => reason === "DeadlineExceeded");
+  return seconds >= longestHours * 3600 || isReported === true;
+}
+
+function timedOut({ effect }: Texts, job: Job, ended: string | undefined): BackupState {
+  const { namespace, name } = job.metadata;
+  const message = `${objectText(job)} ran for ${longestHours} hours, ${effect}. See its log: kubectl logs -n ${namespace} job/${name}. ${another}.`;
+  return { phase: "Failed", isStalled: true, cause: { reason: "BackupTimeout", message }, job, ended };
 }
 
 /** The client library types times as Date; the cache has the text of the API server. */

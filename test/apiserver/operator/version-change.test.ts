@@ -142,6 +142,32 @@ describe("the backup before a change of the version", { skip: onK3s() }, () => {
     stage.kubelet.decide(only("backup", { does: "succeeds", message: result }));
     assert.equal((await stage.ready("mlflow", 60)).status?.version, "3.17.2");
   });
+
+  test("is written again by another MlflowBackup if its Job is deleted or its pod is killed, while no pod runs", async (context) => {
+    const stage = await olderServer(context);
+    const destination = { persistentVolumeClaim: { claimName: "backups" } };
+    const spec = { serverRef: { name: "mlflow" }, schedule: "0 0 1 1 *", destination };
+    await stage.objects.create("MlflowBackupSchedule", { metadata: { name: "nightly" }, spec });
+    stage.kubelet.decide(only("backup", { does: "runs" }));
+    const backup = { scheduleRef: { name: "nightly" } };
+    await stage.apply(server("mlflow", onPostgresql, { "spec.upgrade": { backup } }));
+    /** Waits until this backup runs, and returns its Job. */
+    const running = (index: number) =>
+      eventually(async () => {
+        const found = (await stage.objects.list("MlflowBackup"))[index]?.status;
+        assert.equal(found?.phase, "Running");
+        return found.job ?? "";
+      });
+    await stage.objects.remove("Job", await running(0), { propagationPolicy: "Background" });
+    await running(1);
+    assert.deepEqual([await serverPods(stage), (await reported(stage))?.phase], [[], "BackingUp"]);
+    const [first, second] = await stage.objects.list("MlflowBackup");
+    assert.equal(first?.status?.conditions?.find(({ type }) => type === "Ready")?.reason, "BackupInterrupted");
+    assert.equal(second?.metadata.name, `${first?.metadata.name}-2`);
+    stage.kubelet.decide(only("backup", { does: "fails", exitCode: 137, message: "" }));
+    const failed = await stage.stalled("UpgradeBackupFailed");
+    assert.match(condition(failed, "Stalled").message, /-5 before .* failed \(BackupInterrupted\).* keep serving\. /);
+  });
 });
 
 test("nothing was forbidden", { skip: onK3s() }, nothingWasForbidden);
