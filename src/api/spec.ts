@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { access, accessRules } from "./fields/access.ts";
+import { artifactServer } from "./fields/artifact-server.ts";
 import { artifactStore } from "./fields/artifact-store.ts";
 import { authentication } from "./fields/authentication.ts";
 import { autoscaling } from "./fields/autoscaling.ts";
@@ -78,6 +79,7 @@ export const mlflowServerSpec = z
       .optional(),
     backendStore,
     artifactStore,
+    artifactServer: artifactServer.optional(),
     authentication,
     restore: restore.optional(),
     access: access.optional(),
@@ -150,6 +152,18 @@ export const mlflowServerSpec = z
         message:
           "autoscaling needs a database and an artifact store that pods can share, and no server.jobExecution: use backendStore.postgresql or mysql, and a bucket or accessModes: [ReadWriteMany], or leave out autoscaling",
         fieldPath: ".autoscaling",
+      },
+      {
+        rule: `!has(self.artifactServer) || !(${onSqlite} || (${onPrivateVolume}) || (has(self.artifactStore.access) && self.artifactStore.access == 'Direct'))`,
+        message:
+          "artifactServer needs stores that pods can share: use backendStore.postgresql or mysql, and a bucket or accessModes: [ReadWriteMany], without access: Direct",
+        fieldPath: ".artifactServer",
+      },
+      {
+        rule: `!has(self.artifactServer) || (${outside} && !has(self.mesh))`,
+        message:
+          "a gateway chooses artifactServer by path: add exposure.ingress or httpRoute, or externalURL for your own gateway, and leave out mesh",
+        fieldPath: ".artifactServer",
       },
       {
         rule: `!(${onSqlite} && ${onVolume} && (has(self.backendStore.sqlite.size) || has(self.backendStore.sqlite.storageClassName)))`,

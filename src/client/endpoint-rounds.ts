@@ -60,7 +60,7 @@ export function endpointRounds(
   const { lateSeconds } = timing;
   return {
     run: async (checks, round) => {
-      const all = [...(checks.service ? [checks.service] : []), ...checks.pods];
+      const all = [...checks.services, ...checks.pods];
       const probe = async (at: ProbedEndpoint) =>
         round.isCurrent() ? verdictsOf({ checks, at, round, send, timing }) : [];
       const found = await Promise.all(all.map((at) => limited(round.key.namespace, () => probe(at))));

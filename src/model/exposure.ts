@@ -2,6 +2,7 @@ import type { HttpRouteSettings } from "../api/fields/http-route.ts";
 import type { ServiceSettings } from "../api/fields/service.ts";
 import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
+import { artifactPaths } from "./artifact-server.ts";
 import { port } from "./names.ts";
 
 /** Kinds that expose a server outside the cluster. */
@@ -78,7 +79,7 @@ export interface Routes {
         readonly className: string | undefined;
         readonly annotations: Readonly<Record<string, string>> | undefined;
         readonly tls: readonly { readonly secretName: string; readonly hosts: readonly string[] }[];
-        readonly rules: readonly { readonly host: string; readonly paths: readonly string[] }[];
+        readonly rules: readonly RouteRule[];
       }
     | undefined;
   readonly httpRoute:
@@ -86,9 +87,18 @@ export interface Routes {
         readonly parentRefs: HttpRouteSettings["parentRefs"];
         readonly hostnames: readonly string[];
         readonly path: string;
+        /** Those of the pods for artifacts. */
+        readonly artifactPaths: readonly string[];
       }
     | undefined;
   readonly service: ExternalService | undefined;
+}
+
+/** The paths of a host to the server and to its pods for artifacts; the prefix is part of them. */
+interface RouteRule {
+  readonly host: string;
+  readonly paths: readonly string[];
+  readonly artifactPaths: readonly string[];
 }
 
 /** A Service for clients outside the cluster. */
@@ -107,6 +117,8 @@ export function routesOf(server: Pick<MlflowServer, "spec">, kinds: ReadonlySet<
   const prefix = outside?.prefix ?? "";
   const hosts = ingressHosts(server);
   const pathsOf = (host: string) => ingress?.hosts?.find((each) => each.host === host)?.paths ?? ["/"];
+  const ofArtifacts = server.spec.artifactServer === undefined ? [] : artifactPaths;
+  const prefixed = (path: string) => (path === "/" ? prefix || "/" : `${prefix}${path}`);
   return {
     ingress:
       ingress === undefined || !kinds.has("Ingress")
@@ -115,17 +127,32 @@ export function routesOf(server: Pick<MlflowServer, "spec">, kinds: ReadonlySet<
             className: ingress.className,
             annotations: ingress.annotations,
             tls: (ingress.tls ?? []).map(({ secretName, hosts: own = hosts }) => ({ secretName, hosts: own })),
-            rules: hosts.map((host) => ({
-              host,
-              paths: pathsOf(host).map((path) => (path === "/" ? prefix || "/" : `${prefix}${path}`)),
-            })),
+            rules: hosts.map((host) => {
+              const paths = pathsOf(host);
+              const further: readonly string[] = ofArtifacts.filter((path) => isBelow(path, paths));
+              return {
+                host,
+                paths: paths.filter((path) => !further.includes(path)).map(prefixed),
+                artifactPaths: further.map(prefixed),
+              };
+            }),
           },
     httpRoute:
       httpRoute === undefined || !kinds.has("HTTPRoute")
         ? undefined
-        : { parentRefs: httpRoute.parentRefs, hostnames: routeHosts(server), path: prefix || "/" },
+        : {
+            parentRefs: httpRoute.parentRefs,
+            hostnames: routeHosts(server),
+            path: prefixed("/"),
+            artifactPaths: ofArtifacts.map(prefixed),
+          },
     service: kinds.has("Service") ? externalServiceOf(server.spec, outside) : undefined,
   };
+}
+
+/** Whether a path is one of the others or below it. */
+function isBelow(path: string, others: readonly string[]): boolean {
+  return others.some((other) => path === other || path.startsWith(other.endsWith("/") ? other : `${other}/`));
 }
 
 /** Whether the operator creates a Service for clients outside the cluster. */

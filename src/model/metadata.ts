@@ -8,6 +8,7 @@ export type Owner = Pick<MlflowServer, "metadata">;
 /** The component of a server that an object belongs to. */
 export type Component =
   | "server"
+  | "artifacts"
   | "migration"
   | "preflight"
   | "waypoint"

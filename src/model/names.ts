@@ -25,6 +25,8 @@ const ownNames = {
   allowFromWaypoint: (server: string) => `${server}-allow-waypoint`,
   denyBypass: (server: string) => `${server}-waypoint-only`,
   sidecarPolicy: (server: string) => `${server}-sidecar`,
+  /** All objects of the pods for artifacts. */
+  artifactServer: (server: string) => `${server}-artifacts`,
   /** All objects of the listener for traces, except its policies. */
   listener: (server: string) => `${server}-traces`,
   allowWriters: (server: string) => `${server}-traces-allow-writers`,
@@ -85,6 +87,7 @@ export function namesOf(server: string, namespace: string): Names {
     allowFromWaypoint: objectNames.allowFromWaypoint(server),
     denyBypass: objectNames.denyBypass(server),
     sidecarPolicy: objectNames.sidecarPolicy(server),
+    artifactServer: objectNames.artifactServer(server),
     listener: objectNames.listener(server),
     allowWriters: objectNames.allowWriters(server),
     denyNonWriters: objectNames.denyNonWriters(server),

@@ -5,7 +5,7 @@ import type { MlflowServer } from "../api/server.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { computeResources, defaultRequests, setupResources, withMemoryLimit } from "./compute-resources.ts";
 import type { Installation } from "./inputs.ts";
-import { podSelector } from "./metadata.ts";
+import { type Component, podSelector } from "./metadata.ts";
 
 type Pod = NonNullable<MlflowServerSpec["pod"]>;
 
@@ -63,7 +63,7 @@ export function podSettings(server: MlflowServer, { userIDs }: Pick<Installation
       ...(hostAliases && { hostAliases }),
       ...(dnsConfig && { dnsConfig }),
     },
-    topologySpreadConstraints: spread(server),
+    topologySpreadConstraints: spreadOf(server),
     pullSecrets: [...new Set(pullSecrets.map(({ name }) => name))],
     resources: {
       mlflow: computeResources(requests, withMemoryLimit(requests, pod.resources)),
@@ -75,8 +75,12 @@ export function podSettings(server: MlflowServer, { userIDs }: Pick<Installation
   };
 }
 
-function spread(server: MlflowServer): V1TopologySpreadConstraint[] {
-  const selector = { matchLabels: podSelector(server) };
+/** Returns how the pods of a component are spread, by default over nodes. */
+export function spreadOf(
+  server: Pick<MlflowServer, "metadata" | "spec">,
+  component?: Component,
+): V1TopologySpreadConstraint[] {
+  const selector = { matchLabels: podSelector(server, component) };
   const constraints = server.spec.pod?.topologySpreadConstraints ?? [
     { maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway" as const },
   ];

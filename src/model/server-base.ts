@@ -6,6 +6,7 @@ import type { ServiceSettings } from "../api/fields/service.ts";
 import { secondsOf } from "../api/quantity.ts";
 import type { MlflowServerSpec } from "../api/spec.ts";
 import { type Addresses, addressesIn, servingPort } from "./addresses.ts";
+import { type ArtifactServerSettings, artifactServerOf } from "./artifact-server.ts";
 import { hasExternalService, type Routes, routesOf } from "./exposure.ts";
 import { type ContainerImage, mlflowImage } from "./images.ts";
 import type { Credentials, Inputs, Installation, References, SessionKeys } from "./inputs.ts";
@@ -36,6 +37,8 @@ export interface ServerBase {
   /** The HorizontalPodAutoscaler; undefined without. */
   readonly autoscaling: Required<Autoscaling> | undefined;
   readonly hasDisruptionBudget: boolean;
+  /** The pods for artifacts; undefined without. */
+  readonly artifactServer: ArtifactServerSettings | undefined;
   /** Undefined without. */
   readonly garbageCollection: GarbageCollectionSettings | undefined;
   readonly image: ContainerImage;
@@ -146,6 +149,7 @@ export function resolveBase(inputs: Inputs): ServerBase {
       targetCPUUtilization: autoscaling.targetCPUUtilization ?? defaults.targetCPUUtilization,
     },
     hasDisruptionBudget: isReplicated(spec) && podDisruptionBudget.enabled !== false,
+    artifactServer: artifactServerOf(server),
     garbageCollection: garbageCollectionOf(spec),
     image: mlflowImage(spec, installation),
     pod: podSettings(server, installation),

@@ -5,8 +5,8 @@ import { databaseVolume } from "./migration-steps.ts";
 import { isSame } from "./object-steps.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
-import { rolloutOf } from "./rollout.ts";
-import { deploymentOf } from "./server-workload.ts";
+import { isRolledOut as isDeploymentRolledOut } from "./rollout.ts";
+import { deploymentOf, servingDeployments } from "./server-workload.ts";
 import type { Step } from "./step.ts";
 
 /** Scales Deployments to zero for a change. The annotation of the server's says for which, so that the change continues in any case. */
@@ -82,6 +82,5 @@ export function ownDeploymentIn(observed: ObservedState): Deployment | undefined
  * authentication, or not serve the prefix.
  */
 export function isRolledOut(observed: ObservedState): boolean {
-  const deployment = deploymentOf(observed);
-  return deployment !== undefined && rolloutOf(deployment, observed.owned, observed).complete;
+  return deploymentOf(observed) !== undefined && servingDeployments(observed).every(isDeploymentRolledOut);
 }

@@ -17,8 +17,8 @@ export interface EndpointChecks {
   readonly host: string;
   readonly expected: Unauthenticated;
   readonly isInMesh: boolean;
-  /** Undefined if the Service has no address. */
-  readonly service: ProbedEndpoint | undefined;
+  /** The Services for clients in the cluster that have an address. */
+  readonly services: readonly ProbedEndpoint[];
   readonly pods: readonly ProbedEndpoint[];
 }
 
@@ -247,11 +247,11 @@ export function portVerdict(
  * round keeps its verdict.
  */
 export function roundResults(
-  { generation, service, pods }: EndpointChecks,
+  { generation, services, pods }: EndpointChecks,
   found: Readonly<Record<string, Verdict>>,
   before: EndpointResults | undefined,
 ): EndpointResults {
-  const prefixes = [...(service ? [service] : []), ...pods].map(verdictPrefix);
+  const prefixes = [...services, ...pods].map(verdictPrefix);
   const kept = before?.generation === generation ? Object.entries(before.verdicts) : [];
   const verdicts = new Map(kept.filter(([id]) => prefixes.some((prefix) => id.startsWith(prefix))));
   for (const [id, verdict] of Object.entries(found)) verdicts.set(id, verdict);

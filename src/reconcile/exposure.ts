@@ -79,6 +79,15 @@ export function isRoute(object: Owned, { metadata }: Pick<MlflowServer, "metadat
   );
 }
 
+/** The names of the Services to which a route sends requests; none for a Service. */
+export function servicesOf(route: Route): (string | undefined)[] {
+  if (route.kind === "HTTPRoute")
+    return (route.spec.rules ?? []).flatMap(({ backendRefs = [] }) => backendRefs.map(({ name }) => name));
+  if (route.kind === "Service") return [];
+  const paths = (route.spec.rules ?? []).flatMap(({ http }) => http?.paths ?? []);
+  return paths.map(({ backend }) => backend.service?.name);
+}
+
 /** Whether an object uses the hosts of a server. A Service has its own address. */
 function hasHosts(object: Owned): object is Ingress | HTTPRoute {
   return object.kind === "Ingress" || object.kind === "HTTPRoute";

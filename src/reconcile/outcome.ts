@@ -9,7 +9,7 @@ import type { ObservedState } from "./observed-state.ts";
 import type { NamingConflict } from "./ownership.ts";
 import type { Plan } from "./plan.ts";
 import { rolloutOf } from "./rollout.ts";
-import { deploymentOf, podsOf } from "./server-workload.ts";
+import { deploymentOf, podsOf, servingDeployments } from "./server-workload.ts";
 import type { VersionProgress } from "./version-change.ts";
 import { warningsAgainIn } from "./warnings.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
@@ -113,14 +113,17 @@ function outcomeByState(observed: ObservedState, { groups, migration, missing, r
     const state = missing.reason === "Progressing" ? "progressing" : "stalled";
     return { state, cause: missing, migration };
   }
-  const deployment = deploymentOf(observed);
-  if (deployment === undefined || groups.length > 0) {
+  const [deployment, ...further] = servingDeployments(observed);
+  if (deployment === undefined || deploymentOf(observed) !== deployment || groups.length > 0) {
     const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
     return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 0.1 };
   }
-  const rollout = rolloutOf(deployment, owned, observed);
-  if (!rollout.complete) {
-    if (!rollout.stalled && isNew(deployment, observed.now)) {
+  const pending = [deployment, ...further]
+    .map((each) => ({ each, rollout: rolloutOf(each, owned, observed) }))
+    .find(({ rollout }) => !rollout.complete);
+  if (pending !== undefined) {
+    const { each, rollout } = pending;
+    if (!rollout.stalled && isNew(each, observed.now)) {
       const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
       return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 1 };
     }
@@ -168,5 +171,7 @@ function readyCause({ server }: ObservedState): Cause {
     return { reason: "Hibernated", message: "No pods run, as the spec sets. All other resources are kept" };
   }
   const pods = replicas === 1 ? "1 replica" : `${replicas} replicas`;
-  return { reason: "Ready", message: `${pods} of MLflow ${server.spec.version} at ${serviceUrl(server)}` };
+  const { replicas: ofArtifacts = 1 } = server.spec.artifactServer ?? { replicas: 0 };
+  const further = ofArtifacts === 0 ? "" : `, and ${ofArtifacts} for artifacts,`;
+  return { reason: "Ready", message: `${pods}${further} of MLflow ${server.spec.version} at ${serviceUrl(server)}` };
 }

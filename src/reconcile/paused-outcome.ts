@@ -40,7 +40,10 @@ export function pausedOutcome(observed: ObservedState): Outcome {
 function isOfPods(step: Step, { metadata: { name } }: MlflowServer): boolean {
   if (step.do !== "create" && step.do !== "apply") return false;
   const { kind, metadata } = step.manifest;
-  return kind === "Job" || (kind === "Deployment" && metadata.name === objectNames.deployment(name));
+  return (
+    kind === "Job" ||
+    (kind === "Deployment" && [objectNames.deployment(name), objectNames.artifactServer(name)].includes(metadata.name))
+  );
 }
 
 function changedObject(step: Step): string[] {

@@ -1,7 +1,8 @@
 import type { Manifest, Owned } from "../kube/manifests.ts";
 import { finalizer } from "../kube/names.ts";
+import { objectNames } from "../model/names.ts";
 import { meshStepOf } from "../resources/mesh/index.ts";
-import { isRoute } from "./exposure.ts";
+import { isRoute, servicesOf } from "./exposure.ts";
 import { listenerOf } from "./mesh-view.ts";
 import { deletionsOf, isSame, type LiveObjects } from "./object-steps.ts";
 import type { ObservedState } from "./observed-state.ts";
@@ -57,7 +58,15 @@ export function obsolete(wanted: readonly Manifest[], observed: ObservedState): 
     const step = meshStepOf(kind, metadata.name, server.metadata.name);
     return step !== undefined && model.mesh.steps.has(step);
   };
-  return unwanted(wanted, observed, (live) => !isWantedStep(live) && !isRoute(live, server));
+  const isRouted = routedObjects(observed);
+  return unwanted(wanted, observed, (live) => !isWantedStep(live) && !isRoute(live, server) && !isRouted(live));
+}
+
+/** The pods for artifacts and their Service stay until no route has them: a gateway would answer requests with errors. */
+function routedObjects({ owned, server }: ObservedState): (object: Owned) => boolean {
+  const name = objectNames.artifactServer(server.metadata.name);
+  const isUsed = owned.some((live) => isRoute(live, server) && servicesOf(live).includes(name));
+  return ({ metadata }) => isUsed && metadata.name === name;
 }
 
 function unwanted(

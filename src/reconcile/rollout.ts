@@ -1,5 +1,6 @@
 import type { Deployment, Owned } from "../kube/manifests.ts";
 import { label } from "../kube/names.ts";
+import { objectText } from "../kube/object.ts";
 import type { Cause } from "./cause.ts";
 import { podsOf } from "./server-workload.ts";
 import type { Evidence } from "./warnings.ts";
@@ -23,15 +24,20 @@ export function rolloutOf(deployment: Deployment, owned: readonly Owned[], evide
   const wanted = spec.replicas ?? 1;
   const { availableReplicas = 0, observedGeneration = 0 } = status;
   const isCurrent = observedGeneration >= (metadata.generation ?? 0);
-  const problem = deploymentProblem(deployment, podsOf("server", owned), evidence);
+  const problem = deploymentProblem(deployment, podsOf(componentOf(deployment), owned), evidence);
   if (problem !== undefined) return { complete: false, ...problem };
   const overdue = status.conditions?.some((c) => c.type === "Progressing" && c.reason === "ProgressDeadlineExceeded");
   if (isCurrent && overdue) {
-    const message = `${availableReplicas} of ${wanted} pods are ready, and none has become ready for ten minutes. See kubectl describe pods -l ${label.server}=${metadata.name}`;
+    const selector = Object.entries(spec.selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+    const message = `${availableReplicas} of ${wanted} pods of ${objectText(deployment)} are ready, and none has become ready for ten minutes. See kubectl describe pods -n ${metadata.namespace} -l ${selector.join(",")}`;
     return { complete: false, cause: { reason: "RolloutStuck", message }, stalled: true };
   }
   const message = "Pods of the current spec are starting";
   return { complete: false, cause: { reason: "Progressing", message }, stalled: false };
+}
+
+function componentOf({ spec }: Deployment): string {
+  return spec.template.metadata?.labels?.[label.component] ?? "server";
 }
 
 /** Whether all pods run the Deployment's latest spec and are ready, as in `kubectl rollout status`. */

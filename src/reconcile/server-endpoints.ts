@@ -8,16 +8,21 @@ import { podsOf } from "./server-workload.ts";
 
 /** The number of pods that are probed. */
 const maxPods = 4;
+/** The number of pods for artifacts among them. */
+const maxArtifactPods = 2;
 /** The number of ports of one pod that are probed, besides that for clients. */
 const maxPorts = 4;
 
 /** The endpoints of a server that are probed; undefined while no pod is ready. */
 export function serverEndpoints(server: MlflowServer, owned: readonly Owned[]): EndpointChecks | undefined {
-  const pods = podsOf("server", owned)
-    .filter(isReady)
-    .sort((one, other) => (one.metadata.name < other.metadata.name ? -1 : 1))
-    .slice(0, maxPods)
-    .flatMap((pod) => endpointOf(pod, server));
+  const ready = (component: string) =>
+    podsOf(component, owned)
+      .filter(isReady)
+      .sort((one, other) => (one.metadata.name < other.metadata.name ? -1 : 1));
+  const ofArtifacts = ready("artifacts").slice(0, maxArtifactPods);
+  const pods = [...ready("server").slice(0, maxPods - ofArtifacts.length), ...ofArtifacts].flatMap((pod) =>
+    endpointOf(pod, server),
+  );
   if (pods.length === 0) return undefined;
   const { name, namespace, generation = 0 } = server.metadata;
   return {
@@ -26,7 +31,9 @@ export function serverEndpoints(server: MlflowServer, owned: readonly Owned[]): 
     host: `${objectNames.service(name)}.${namespace}.svc:${port}`,
     expected: authenticationMethod(server.spec).unauthenticated,
     isInMesh: server.spec.mesh !== undefined,
-    service: serviceEndpoint(server, owned),
+    services: [objectNames.service(name), objectNames.artifactServer(name)].flatMap((each) =>
+      serviceEndpoint(each, owned),
+    ),
     pods,
   };
 }
@@ -37,12 +44,11 @@ function isReady({ metadata, status }: Pod): boolean {
 }
 
 /** By address, so that no name must be resolved. */
-function serviceEndpoint({ metadata }: MlflowServer, owned: readonly Owned[]): ProbedEndpoint | undefined {
-  const name = objectNames.service(metadata.name);
+function serviceEndpoint(name: string, owned: readonly Owned[]): ProbedEndpoint[] {
   const service = owned.find((object): object is Service => object.kind === "Service" && object.metadata.name === name);
   const host = service?.spec.clusterIP;
-  if (host === undefined || host === "" || host === "None") return undefined;
-  return { endpoint: { what: `Service/${name}`, host, port }, otherPorts: [] };
+  if (host === undefined || host === "" || host === "None") return [];
+  return [{ endpoint: { what: `Service/${name}`, host, port }, otherPorts: [] }];
 }
 
 /** Ports as the pod has them: it can be of an earlier spec, or changed by another client. */

@@ -19,6 +19,15 @@ export function deploymentOf({
   return deploymentNamed(objectNames.deployment(server.metadata.name), owned);
 }
 
+/** The Deployments of MLflow: that of the server first, then that of its pods for artifacts. Only those that exist. */
+export function servingDeployments(view: {
+  readonly owned: readonly Owned[];
+  readonly server: Pick<MlflowServer, "metadata">;
+}): Deployment[] {
+  const ofArtifacts = objectNames.artifactServer(view.server.metadata.name);
+  return [deploymentOf(view), deploymentNamed(ofArtifacts, view.owned)].filter((each) => each !== undefined);
+}
+
 /** The version of MLflow of the pods of a Deployment. */
 export function versionIn({ spec }: Deployment): string | undefined {
   return spec.template.metadata?.labels?.[label.version];
@@ -29,6 +38,11 @@ export function podsOf(component: string, owned: readonly Owned[]): Pod[] {
   return owned
     .filter((object): object is Pod => object.kind === "Pod" && object.metadata.labels?.[label.component] === component)
     .sort((a, b) => ((a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1));
+}
+
+/** The pods of MLflow: those of the server and those for artifacts. */
+export function servingPods(owned: readonly Owned[]): Pod[] {
+  return [...podsOf("server", owned), ...podsOf("artifacts", owned)];
 }
 
 /** Whether a container of a pod may still run. */

@@ -29,7 +29,8 @@ function memberOf(
   const deployment = cluster.deployment({ namespace, name: objectNames.deployment(name) });
   if (deployment === undefined || ownershipOf(deployment, server) !== "owned") return undefined;
   const condition = (type: string) => server.status?.conditions?.find((each) => each.type === type);
-  const isComplete = isRolledOut(deployment);
+  const further = cluster.deployment({ namespace, name: objectNames.artifactServer(name) });
+  const isComplete = isRolledOut(deployment) && (further === undefined || isRolledOut(further));
   const isStalled = condition("Stalled")?.status === "True";
   const pending = condition("UpgradePending");
   // What waits for approval or its maintenance window must not delay others.

@@ -11,7 +11,14 @@ import { nextWindow } from "./maintenance-window.ts";
 import { isFinished, isPreflightJob } from "./migration.ts";
 import type { ObservedState } from "./observed-state.ts";
 import { ownershipOf } from "./ownership.ts";
-import { deploymentOf, isUnfinished, podsOf } from "./server-workload.ts";
+import {
+  deploymentNamed,
+  deploymentOf,
+  isUnfinished,
+  podsOf,
+  servingDeployments,
+  servingPods,
+} from "./server-workload.ts";
 import { missingBackupWarning, stoppedDeployments, stoppedForOther, upgradeBackup } from "./upgrade-backup.ts";
 import type { VersionChange, VersionProgress } from "./version-change.ts";
 import { jobProblem, podProblem } from "./workload-problem.ts";
@@ -188,15 +195,11 @@ function stopWriters({ observed, change }: StepInput): Hold | undefined {
   const why = stopReason(observed, change);
   if (why === undefined) return undefined;
   const { name } = server.metadata;
-  const names = [objectNames.deployment(name), objectNames.listener(name)];
-  const stop = owned.filter(
-    (each): each is Deployment =>
-      each.kind === "Deployment" &&
-      names.includes(each.metadata.name) &&
-      each.spec.replicas !== 0 &&
-      ownershipOf(each, server) === "owned",
+  const listener = deploymentNamed(objectNames.listener(name), owned);
+  const stop = [...servingDeployments(observed), ...(listener ? [listener] : [])].filter(
+    (each) => each.spec.replicas !== 0 && ownershipOf(each, server) === "owned",
   );
-  const pods = ["server", "traces"].flatMap((component) => podsOf(component, owned)).filter(isUnfinished);
+  const pods = [...servingPods(owned), ...podsOf("traces", owned)].filter(isUnfinished);
   if (stop.length === 0 && pods.length === 0) return undefined;
   const terminating = pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
   const problem = podProblem(terminating, observed);

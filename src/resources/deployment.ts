@@ -2,7 +2,7 @@ import type { V1Container } from "@kubernetes/client-node";
 import type { ServerModel } from "../features/server-model.ts";
 import type { Deployment } from "../kube/manifests.ts";
 import { annotation, label } from "../kube/names.ts";
-import { labels, ownedMetadata, podSelector } from "../model/metadata.ts";
+import { type Component, labels, ownedMetadata, podSelector } from "../model/metadata.ts";
 import { metricsPort, port } from "../model/names.ts";
 import { serverArguments, serverPrograms } from "./middleware/programs.ts";
 import { environment } from "./pod/environment.ts";
@@ -17,17 +17,34 @@ export const serverContainer = "mlflow";
 
 /** Returns the Deployment of MLflow. A pod reads its inputs at start, so a change of any rolls the pods (annotation `inputs`). */
 export function deployment(model: ServerModel): Deployment {
-  const { owner, names, pod, migration, volume, version } = model;
+  return servingDeployment(model, model.names.deployment);
+}
+
+/** Returns the Deployment of the pods for artifacts; undefined without. They are like those of the server, but run no jobs. */
+export function artifactDeployment(model: ServerModel): Deployment | undefined {
+  const { artifactServer, pod, process, names } = model;
+  if (artifactServer === undefined) return undefined;
+  const { replicas, resources, topologySpreadConstraints } = artifactServer;
+  const own = {
+    replicas,
+    pod: { ...pod, topologySpreadConstraints, resources: { ...pod.resources, mlflow: resources } },
+    process: { ...process, hasJobExecution: false },
+  };
+  return servingDeployment({ ...model, ...own }, names.artifactServer, "artifacts");
+}
+
+function servingDeployment(model: ServerModel, name: string, component?: Component): Deployment {
+  const { owner, pod, migration, volume, version } = model;
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: {
-      ...ownedMetadata(owner, names.deployment),
+      ...ownedMetadata(owner, name, component),
       ...(migration.mode && { annotations: { [annotation.migration]: migration.job } }),
     },
     spec: {
       replicas: model.replicas,
-      selector: { matchLabels: podSelector(owner) },
+      selector: { matchLabels: podSelector(owner, component) },
       revisionHistoryLimit: 3,
       progressDeadlineSeconds: Math.max(600, pod.startupSeconds + 300),
       strategy: volume?.isExclusive
@@ -38,7 +55,7 @@ export function deployment(model: ServerModel): Deployment {
           labels: {
             ...model.artifacts.podLabels,
             ...pod.labels,
-            ...labels(owner),
+            ...labels(owner, component),
             [label.version]: version,
             ...model.mesh.labels,
           },

@@ -13,7 +13,13 @@ export function httpRoute({
   routes,
 }: Pick<ServerBase, "owner" | "names" | "routes">): HTTPRoute | undefined {
   if (routes.httpRoute === undefined) return undefined;
-  const { parentRefs, hostnames, path } = routes.httpRoute;
+  const { parentRefs, hostnames, path, artifactPaths } = routes.httpRoute;
+  const rule = (paths: readonly string[], service: string) => ({
+    matches: paths.map((value) => ({ path: { type: "PathPrefix" as const, value } })),
+    backendRefs: [{ group: "", kind: "Service", name: service, port, weight: 1 }],
+    // No timeout: a slow upload of an artifact is not an error. MLflow and the proxy have their own limits.
+    timeouts: { request: "0s" },
+  });
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
@@ -22,12 +28,8 @@ export function httpRoute({
       parentRefs: parentRefs.map((parent) => ({ group: "gateway.networking.k8s.io", kind: "Gateway", ...parent })),
       hostnames: [...hostnames],
       rules: [
-        {
-          matches: [{ path: { type: "PathPrefix", value: path } }],
-          backendRefs: [{ group: "", kind: "Service", name: names.service, port, weight: 1 }],
-          // No timeout: a slow upload of an artifact is not an error. MLflow and the proxy have their own limits.
-          timeouts: { request: "0s" },
-        },
+        rule([path], names.service),
+        ...(artifactPaths.length === 0 ? [] : [rule(artifactPaths, names.artifactServer)]),
       ],
     },
   };
@@ -37,7 +39,11 @@ export function httpRoute({
 export function ingress({ owner, names, routes }: Pick<ServerBase, "owner" | "names" | "routes">): Ingress | undefined {
   if (routes.ingress === undefined) return undefined;
   const { className, annotations, tls, rules } = routes.ingress;
-  const backend = { service: { name: names.service, port: { number: port } } };
+  const pathTo = (service: string) => (path: string) => ({
+    path,
+    pathType: "Prefix",
+    backend: { service: { name: service, port: { number: port } } },
+  });
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "Ingress",
@@ -45,9 +51,9 @@ export function ingress({ owner, names, routes }: Pick<ServerBase, "owner" | "na
     spec: {
       ...(className !== undefined && { ingressClassName: className }),
       ...(tls.length > 0 && { tls: tls.map(({ secretName, hosts }) => ({ secretName, hosts: [...hosts] })) }),
-      rules: rules.map(({ host, paths }) => ({
+      rules: rules.map(({ host, paths, artifactPaths }) => ({
         host,
-        http: { paths: paths.map((path) => ({ path, pathType: "Prefix", backend })) },
+        http: { paths: [...paths.map(pathTo(names.service)), ...artifactPaths.map(pathTo(names.artifactServer))] },
       })),
     },
   };

@@ -1,7 +1,7 @@
 import type { ServerModel } from "../features/server-model.ts";
 import type { Manifest } from "../kube/manifests.ts";
 import { withAppliedFieldsHash } from "./applied-fields-hash.ts";
-import { deployment } from "./deployment.ts";
+import { artifactDeployment, deployment } from "./deployment.ts";
 import { externalService, httpRoute, ingress } from "./exposure.ts";
 import { garbageCollection } from "./garbage-collection.ts";
 import { horizontalPodAutoscaler } from "./horizontal-pod-autoscaler.ts";
@@ -9,10 +9,10 @@ import { meshBuilders } from "./mesh/index.ts";
 import { migrationJob } from "./migration-job.ts";
 import { networkPolicy } from "./network-policy.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
-import { podDisruptionBudget } from "./pod-disruption-budget.ts";
+import { artifactBudget, podDisruptionBudget } from "./pod-disruption-budget.ts";
 import { renderingOf, withRendering } from "./rendering.ts";
 import { adminSecret, authSecret, sessionSecret, storeSecret } from "./secrets.ts";
-import { service } from "./service.ts";
+import { artifactService, service } from "./service.ts";
 import { clusterRoleBinding, reviewerBinding, serviceAccount } from "./service-account.ts";
 
 /** Returns the desired state of an object of a server, or undefined if the server does not need it. */
@@ -28,15 +28,17 @@ export const stages = {
   prerequisites: [
     networkPolicy,
     podDisruptionBudget,
+    artifactBudget,
     horizontalPodAutoscaler,
     serviceAccount,
     clusterRoleBinding,
     reviewerBinding,
     service,
+    artifactService,
     persistentVolumeClaim,
   ],
   migration: [migrationJob],
-  workload: [storeSecret, authSecret, deployment, garbageCollection],
+  workload: [storeSecret, authSecret, deployment, artifactDeployment, garbageCollection],
   mesh: meshBuilders,
   exposure: [ingress, httpRoute, externalService],
 } as const satisfies Record<string, readonly Builder[]>;

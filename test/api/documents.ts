@@ -234,6 +234,17 @@ export const gcsInFull: Document = changed(smallest, {
   },
 });
 
+/** Separate pods for artifacts. */
+export const artifactsApart: Document = changed(smallest, {
+  "spec.backendStore": { postgresql: { host: "db", database: "mlflow", credentialsSecretRef: { name: "db" } } },
+  "spec.artifactStore": { s3: { bucket: "models" } },
+  "spec.artifactServer": {
+    replicas: 2,
+    resources: { requests: { cpu: "500m", memory: "1Gi" }, limits: { cpu: "2", memory: "4Gi" } },
+  },
+  "spec.exposure": { externalURL: "https://mlflow.example.com" },
+});
+
 /** Azure Blob Storage, with each way to authenticate. */
 export const azureBlobByKey: Document = changed(smallest, {
   "spec.artifactStore": {
@@ -659,6 +670,7 @@ export const rightDocuments: Readonly<Record<string, Document>> = {
   bucketByReference,
   bucketsInSecrets,
   existingClaim,
+  artifactsApart,
   fullest,
   fullestOtherwise,
   postgresqlFromSecret,

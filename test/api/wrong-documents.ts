@@ -1,6 +1,7 @@
 import { reservedPrefixes, reservedVariables } from "../../src/api/environment.ts";
 import { changed, type Document, fullest, smallest, smallestInFull } from "./documents.ts";
 import { wrongAccess } from "./wrong-access.ts";
+import { wrongArtifactServers } from "./wrong-artifact-servers.ts";
 import { wrongArtifactStores } from "./wrong-artifact-stores.ts";
 import { wrongDatabases } from "./wrong-databases.ts";
 import { type Wrong, wrong } from "./wrong-document.ts";
@@ -31,6 +32,7 @@ export const wrongDocuments: readonly Wrong[] = [
   ...wrongNetworkPolicies,
   ...wrongServices,
   ...wrongArtifactStores,
+  ...wrongArtifactServers,
   ...wrongMeshes,
   ...wrongPodMetadata,
   ...wrongPods,
@@ -539,7 +541,7 @@ export const wrongDocuments: readonly Wrong[] = [
       `the Secret name ${JSON.stringify(name)}`,
       { "spec.authentication.basic.adminCredentialsSecretRef.name": name },
       "spec.authentication.basic.adminCredentialsSecretRef.name",
-      "must be an object name",
+      "must be a name",
     ),
   ),
   full(
@@ -569,7 +571,7 @@ export const wrongDocuments: readonly Wrong[] = [
     "a location as the name of a backup",
     { "spec.restore": { backupRef: { name: "s3://backups/nightly" } } },
     "spec.restore.backupRef.name",
-    "must be an object name",
+    "must be a name",
   ),
   small(
     "another difference to accept",

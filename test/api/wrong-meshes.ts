@@ -34,12 +34,7 @@ export const wrongMeshes: readonly Wrong[] = [
       "without wildcards",
     ),
   ),
-  mesh(
-    "any ServiceAccount",
-    { [`${writer}.serviceAccount`]: "*" },
-    `${writer}.serviceAccount`,
-    "must be an object name",
-  ),
+  mesh("any ServiceAccount", { [`${writer}.serviceAccount`]: "*" }, `${writer}.serviceAccount`, "must be a name"),
   mesh("an unknown identity", { "spec.traces.identity": "None" }, "spec.traces.identity", "Application"),
   mesh(
     "identity Mesh without a mesh",

@@ -79,8 +79,8 @@ export const wrongPods: readonly Wrong[] = [
       "must be a lower case domain",
     ),
   ),
-  pod("the scheduler Binpack", { schedulerName: "Binpack" }, "schedulerName", "must be an object name"),
-  pod("the RuntimeClass gVisor", { runtimeClassName: "gVisor" }, "runtimeClassName", "must be an object name"),
+  pod("the scheduler Binpack", { schedulerName: "Binpack" }, "schedulerName", "must be a name"),
+  pod("the RuntimeClass gVisor", { runtimeClassName: "gVisor" }, "runtimeClassName", "must be a name"),
   ...["10s", "3h", "5"].map((startupTimeout) =>
     pod(`the startup timeout ${startupTimeout}`, { startupTimeout }, "startupTimeout", "must be a duration"),
   ),

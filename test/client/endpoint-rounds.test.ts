@@ -38,7 +38,7 @@ function checksAt(ports: readonly number[], otherPorts: EndpointChecks["pods"][n
     host: "demo.team-a.svc:5000",
     expected: { publicPath: "/health", hasPasswords: true },
     isInMesh: false,
-    service: undefined,
+    services: [],
     pods: ports.map((port, index) => ({
       endpoint: { what: `pod demo-${index}`, host: "127.0.0.1", port },
       otherPorts,

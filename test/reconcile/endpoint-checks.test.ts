@@ -187,7 +187,7 @@ for (const [method, authentication] of Object.entries(methods))
     });
 
     test("is probed at its Service and pod, by the name of the Service", () => {
-      assert.deepEqual(checks.service?.endpoint, { what: "Service/demo", host: "10.96.0.1", port: 5000 });
+      assert.deepEqual(checks.services[0]?.endpoint, { what: "Service/demo", host: "10.96.0.1", port: 5000 });
       const serving = method === "oauth2Proxy" ? 4180 : 5000;
       assert.deepEqual(checks.pods, [
         {

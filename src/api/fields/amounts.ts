@@ -25,23 +25,23 @@ export function amounts(description: string) {
 
 export type Amounts = Readonly<Record<string, z.infer<typeof amount>>>;
 
-const [request, limit] = ["self.requests[name]", "self.limits[name]"];
+const [request, limit] = ["self.requests[r]", "self.limits[r]"];
 const isQuantity = (self: string) => `(type(${self}) == int || isQuantity(${self}))`;
 /** An int is added to a quantity of 0, since the API server cannot estimate the cost of converting it to a string. */
 const quantity = (self: string) => `(type(${self}) == int ? quantity('0').add(${self}) : quantity(${self}))`;
 
-/** For an object with `requests` and `limits`. Only for these resources: for all names the cost exceeds the limit of Kubernetes before 1.34. */
+/** For an object with `requests` and `limits`; `r` is a resource. Only for these resources: for all names the cost exceeds the limit of Kubernetes before 1.34. */
 const requestsWithinLimits: Rule = {
-  rule: `!has(self.requests) || !has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(name, !(name in self.requests) || !(name in self.limits) || !${isQuantity(request)} || !${isQuantity(limit)} || ${quantity(request)}.compareTo(${quantity(limit)}) <= 0)`,
+  rule: `!has(self.requests) || !has(self.limits) || ['cpu', 'memory', 'ephemeral-storage'].all(r, !(r in self.requests) || !(r in self.limits) || !${isQuantity(request)} || !${isQuantity(limit)} || ${quantity(request)}.compareTo(${quantity(limit)}) <= 0)`,
   message: "a request cannot be above the limit of the same resource: lower requests or raise limits",
 };
 
 const isThousandths = (list: string) =>
-  `has(self.${list}) && name in self.${list} && type(self.${list}[name]) == string && self.${list}[name].endsWith('m')`;
+  `has(self.${list}) && r in self.${list} && type(self.${list}[r]) == string && self.${list}[r].endsWith('m')`;
 
 /** For an object with `requests` and `limits`. Kubernetes accepts such amounts with a warning, which clients of an operator do not see. */
 const inBytes: Rule = {
-  rule: `['memory', 'ephemeral-storage'].all(name, !(${isThousandths("requests")}) && !(${isThousandths("limits")}))`,
+  rule: `['memory', 'ephemeral-storage'].all(r, !(${isThousandths("requests")}) && !(${isThousandths("limits")}))`,
   message: "memory and ephemeral-storage in m are thousandths of a byte: write Mi, such as 512Mi",
 };
 

@@ -14,7 +14,7 @@ export function storePrefix(what: "bucket" | "container") {
 const keyOf = (kind: string) =>
   z
     .strictObject({
-      name: objectName(`Name of a ${kind} in this namespace.`),
+      name: objectName("Name, in this namespace."),
       key: dataKey("Key of the name. Default: BUCKET_NAME.").optional(),
     })
     .meta({ description: `A ${kind} with the name. Example: {name: mlflow-artifacts}.` });

@@ -29,7 +29,7 @@ export function serverFields({ defaultPort, longestName }: Kind) {
     ).optional(),
     credentialsSecretRef: z
       .strictObject({
-        name: objectName("Name of a Secret in this namespace."),
+        name: objectName("Name, in this namespace."),
         usernameKey: dataKey("Key of the user name. Default: username.").optional(),
         passwordKey: dataKey(
           "Key of the password, which may contain any characters. Default: password. Example: postgres-password.",
@@ -83,7 +83,7 @@ function port(defaultPort: number) {
 }
 
 /** A client certificate. */
-export const clientCertificate = z.strictObject({ name: objectName("Name of a Secret in this namespace.") }).meta({
+export const clientCertificate = z.strictObject({ name: objectName("Name, in this namespace.") }).meta({
   description:
     "A Secret of type kubernetes.io/tls with a client certificate. A change rolls the pods. Default: none. Example: {name: mlflow-db-client}.",
 });

@@ -45,7 +45,7 @@ const parts = (defaultTag: string, ...furtherOfTag: Rule[]) =>
     pullSecrets: z
       .array(
         z
-          .strictObject({ name: objectName("Name of a Secret in this namespace.") })
+          .strictObject({ name: objectName("Name, in this namespace.") })
           .meta({ description: "A Secret of type kubernetes.io/dockerconfigjson." }),
       )
       .max(8)

@@ -6,7 +6,7 @@ import { dataKey, objectName } from "./text.ts";
 export function secretKey(description: string) {
   return z
     .strictObject({
-      name: objectName("Name of a Secret in this namespace."),
+      name: objectName("Name, in this namespace."),
       key: dataKey("Key in the Secret's data."),
     })
     .meta({ description });
@@ -20,7 +20,7 @@ export function credentialsSecret(
 ) {
   return z
     .strictObject({
-      name: objectName("Name of a Secret in this namespace."),
+      name: objectName("Name, in this namespace."),
       usernameKey: dataKey(username).optional(),
       passwordKey: dataKey(password).optional(),
     })
@@ -30,8 +30,8 @@ export function credentialsSecret(
 const certificatesOf = (kind: string) =>
   z
     .strictObject({
-      name: objectName(`Name of a ${kind} in this namespace.`),
-      key: dataKey("Key of the PEM certificates. Default: ca.crt.").optional(),
+      name: objectName("Name, in this namespace."),
+      key: dataKey("Key of the bundle. Default: ca.crt.").optional(),
     })
     .meta({ description: `A ${kind} with PEM certificates. Example: {name: example-ca, key: ca.crt}.` });
 

@@ -18,7 +18,7 @@ export function bucketName(description: string) {
 export function accessKeySecret(description: string) {
   return z
     .strictObject({
-      name: objectName("Name of a Secret in this namespace."),
+      name: objectName("Name, in this namespace."),
       accessKeyIDKey: dataKey("Key of the access key id. Default: AWS_ACCESS_KEY_ID.").optional(),
       secretAccessKeyKey: dataKey("Key of the secret access key. Default: AWS_SECRET_ACCESS_KEY.").optional(),
     })

@@ -6,7 +6,7 @@ const requirement = (key: z.ZodType<string>, operators: readonly [string, ...str
   z
     .strictObject({
       key,
-      operator: z.enum(operators).meta({ description: "Relationship of the key to the values. Example: In." }),
+      operator: z.enum(operators).meta({ description: "Relation of key and values. Example: In." }),
       values: values.optional(),
     })
     .meta({ description: "A requirement." });
@@ -14,7 +14,7 @@ const requirement = (key: z.ZodType<string>, operators: readonly [string, ...str
 const labelValues = z
   .array(labelValue("A value."))
   .max(64)
-  .meta({ "x-kubernetes-list-type": "atomic", description: "Values; must be empty for Exists and DoesNotExist." });
+  .meta({ "x-kubernetes-list-type": "atomic", description: "Values; empty for Exists and DoesNotExist." });
 
 const onLabels = (whose: string, ...operators: readonly [string, ...string[]]) =>
   z

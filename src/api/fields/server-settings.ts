@@ -81,7 +81,7 @@ export const serverSettings = z
       .optional(),
     tls: z
       .strictObject({
-        certificateSecretRef: z.strictObject({ name: objectName("Name of a Secret in this namespace.") }).meta({
+        certificateSecretRef: z.strictObject({ name: objectName("Name, in this namespace.") }).meta({
           description:
             "A Secret of type kubernetes.io/tls, with the keys tls.crt and tls.key. Example: {name: mlflow-tls}.",
         }),

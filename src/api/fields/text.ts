@@ -4,7 +4,7 @@ import { type Rule, rules } from "./rule.ts";
 /** The control characters C0 and C1, and the line and paragraph separators of Unicode. */
 const oneLine: Rule = {
   rule: String.raw`!self.matches('[\\p{Cc}\u2028\u2029]')`,
-  message: "must be one line: remove control characters",
+  message: "remove control characters",
 };
 
 /** One line of text that becomes an argument, an environment variable or part of a file. */
@@ -68,13 +68,7 @@ export function matching(description: string, maxLength: number, pattern: string
 
 /** The name of a Kubernetes object whose name is a DNS subdomain (Secrets, ConfigMaps, classes). */
 export function objectName(description: string, ...further: Rule[]) {
-  return matching(
-    description,
-    253,
-    "[a-z0-9]+((-+|[.])[a-z0-9]+)*",
-    "must be an object name: a-z, 0-9, - and .",
-    ...further,
-  );
+  return matching(description, 253, "[a-z0-9]+((-+|[.])[a-z0-9]+)*", "must be a name: a-z, 0-9, - and .", ...further);
 }
 
 /** The name of a namespace. */
@@ -115,7 +109,7 @@ export function labelValue(description: string) {
     description,
     63,
     "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?",
-    "must be a label value: letters and digits, and -, _ and . between them",
+    "must be a label value: letters, digits, and inside it -, _ and .",
   );
 }
 

@@ -1,7 +1,7 @@
 import type { MlflowServer } from "../../api/server.ts";
 import type { RotationRecord } from "../../api/status.ts";
 import type { ServerModel } from "../../features/server-model.ts";
-import type { Job, Owned } from "../../kube/manifests.ts";
+import type { Deployment, Job, Owned } from "../../kube/manifests.ts";
 import { annotation } from "../../kube/names.ts";
 import { objectText } from "../../kube/object.ts";
 import type { Inputs } from "../../model/inputs.ts";
@@ -11,7 +11,7 @@ import type { Cause } from "../cause.ts";
 import { isFinished, isRotationJob } from "../migration.ts";
 import { ownershipOf } from "../ownership.ts";
 import { isRolledOut } from "../rollout.ts";
-import { deploymentOf, isUnfinished, podsOf, versionIn } from "../server-workload.ts";
+import { deploymentOf, isUnfinished, podsOf, servingDeployments, servingPods, versionIn } from "../server-workload.ts";
 import type { Warnings } from "../warnings.ts";
 import { jobProblem } from "../workload-problem.ts";
 import { rotationRecords } from "./records.ts";
@@ -107,18 +107,20 @@ function isDatabaseReady({ inputs: { server }, model }: RotationInput): boolean 
 
 /** Whether all pods, those that are terminating included, have started with the stored content of the Secrets. */
 function runsCurrentKeys({ inputs: { server }, model, owned }: RotationInput): boolean {
-  const live = deploymentOf({ owned, server });
-  if (live === undefined || ownershipOf(live, server) !== "owned" || !isRolledOut(live)) return false;
-  const isCurrent = live.spec.template.metadata?.annotations?.[annotation.inputs] === model.inputsHash;
+  if (deploymentOf({ owned, server }) === undefined) return false;
+  const isCurrent = (live: Deployment) =>
+    ownershipOf(live, server) === "owned" &&
+    isRolledOut(live) &&
+    live.spec.template.metadata?.annotations?.[annotation.inputs] === model.inputsHash &&
+    versionIn(live) === model.version;
   return (
-    isCurrent &&
-    versionIn(live) === model.version &&
+    servingDeployments({ owned, server }).every(isCurrent) &&
     runningPods(owned).every((pod) => pod.metadata.annotations?.[annotation.inputs] === model.inputsHash)
   );
 }
 
 function runningPods(owned: readonly Owned[]) {
-  return podsOf("server", owned).filter(isUnfinished);
+  return servingPods(owned).filter(isUnfinished);
 }
 
 /** What must be encrypted again: there is a previous key, or with keys of the user perhaps the next one, with which nothing is encrypted. */
