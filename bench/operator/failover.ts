@@ -8,7 +8,7 @@ import { atMost, type Figure } from "../figure.ts";
 import { userOf } from "./installation.ts";
 import type { OperatorProcess } from "./operator-process.ts";
 
-/** Measures the time from a signal to the leader until the other operator makes a repair. Starts and stops both. */
+/** Measures, with the server of the namespace `quick`, the time from a signal to the leader until the other operator makes a repair. Starts and stops both. */
 export async function failover(
   cluster: ControlPlane,
   log: AuditLog,
@@ -30,7 +30,7 @@ export async function failover(
     await adminRequest(
       cluster,
       "PATCH",
-      resourcePath("Service", "one", "mlflow"),
+      resourcePath("Service", "quick", "mlflow"),
       { metadata: { labels } },
       mergePatch,
     );

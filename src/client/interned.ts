@@ -3,8 +3,8 @@ const shortest = 12;
 /** Longer texts have a separate map: a few of them are in all pods, such as a compressed program. */
 const longest = 256;
 /** Limits for longer texts: characters of all of them, and of one. */
-const mostLong = 2 ** 20;
-const longestOfAll = 2 ** 16;
+const mostLong = 2 ** 21;
+const longestOfAll = 2 ** 17;
 /** Number of distinct texts: far more than the objects of one version of the operator share. */
 const most = 20_000;
 /** Fields with content of users: never interned, since the text would outlive its object. */

@@ -6,6 +6,7 @@ import { interned, shared } from "../../src/client/interned.ts";
 import { trimmed } from "../../src/client/trimmed.ts";
 import { Store } from "../../src/kube/client/store.ts";
 import type { ConfigMap, Secret } from "../../src/kube/manifests.ts";
+import { all, inputs, server } from "../support/fixtures.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
@@ -19,6 +20,16 @@ function heapMegabytes(): number {
 const arrived = <T>(object: T): T => JSON.parse(JSON.stringify(object));
 
 describe("interned", () => {
+  test("keeps the texts of the objects of all servers once, with the programs in their pods", () => {
+    const objects = all(inputs(server()));
+    // Of the first server.
+    const kept: object[] = objects.map((object) => trimmed(arrived(object)));
+    const before = heapMegabytes();
+    for (let count = 0; count < 100; count++) kept.push(...objects.map((object) => trimmed(arrived(object))));
+    const kilobytes = ((heapMegabytes() - before) * 1024) / 100;
+    assert.ok(kilobytes < 40 && kept.length > 0, `${kilobytes} KiB for each server`);
+  });
+
   test("does not change values", () => {
     const text = '{"a":["MLFLOW_BACKEND_STORE_URI",1,null,true,{"b":"MLFLOW_BACKEND_STORE_URI"}],"c":"x"}';
     assert.deepEqual(interned(JSON.parse(text)), JSON.parse(text));
