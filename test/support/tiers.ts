@@ -23,7 +23,9 @@ export const heavyTiers = [
  */
 export const extendedTests: readonly string[] = [
   ...["crash", "faults", "labelled-content", "skew"].map((name) => `apiserver/operator/${name}`),
-  ...["backup-schedule", "chart-release", "cloud-stores", "endpoint-secured"].map((name) => `live/${name}`),
+  ...["artifact-server", "backup-schedule", "chart-release", "cloud-stores", "endpoint-secured"].map(
+    (name) => `live/${name}`,
+  ),
   ...["environment", "prefix-without-proxy", "rotation", "rotation-login"].map((name) => `live/${name}`),
   "ipv6/quick-start",
 ];
