@@ -21,7 +21,8 @@ async function converged(measuring: Measuring, name: string, namespace: string, 
   await createServers(cluster, namespace, ["mlflow"], spec);
   await ready(cluster, namespace, 1);
   await sleep(3000);
-  const all = await callsOf(measuring, since);
+  // Without those for the schema of the API group, which is read once when the operator starts.
+  const all = (await callsOf(measuring, since)).filter(({ resource }) => resource !== "");
   const isEvent = ({ resource }: (typeof all)[number]) => resource === "events";
   const calls = all.filter((call) => !isEvent(call));
   const objects = (await ownedBy(cluster, namespace, "mlflow")).length;
