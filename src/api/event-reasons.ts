@@ -23,6 +23,9 @@ export type EventAction =
   | "BackUp"
   | "Restore";
 
+/** Reasons of `EndpointSecured` for which an Event is recorded: clients can do what the spec does not allow. */
+export const unsecuredReasons = ["EndpointOpen", "NetworkPolicyMissing"] as const;
+
 /**
  * Reasons of lifecycle Events: stable, as those of conditions. Every other Event is a Warning with the reason of the condition
  * `Stalled`.

@@ -47,6 +47,7 @@ export const ownSchemas: Record<OwnKind, OwnSchema> = {
       rollout: {"type":"object","properties":{"revision":{"type":"string"},"phase":{"type":"string","enum":["Started","Complete"]}},"required":["revision","phase"]},
       upgrade: {"type":"object","properties":{"phase":{"type":"string","enum":["Preflight","Waiting","StoppingWriters","BackingUp","Migrating","RollingOut"]},"from":{"type":"string"},"to":{"type":"string"},"since":{"type":"string"},"waitingFor":{"type":"string"},"preflight":{"type":"string"},"approval":{"type":"string"}},"required":["phase","from","to","since"]},
       restore: {"type":"object","properties":{"backup":{"type":"string"},"location":{"type":"string"},"time":{"type":"string"},"experiments":{"type":"integer"},"runs":{"type":"integer"},"registeredModels":{"type":"integer"},"users":{"type":"integer"},"credentials":{"type":"integer"},"unreadableCredentials":{"type":"integer"}},"required":["backup","location","time"]},
+      endpointProblem: {"type":"string","enum":["EndpointOpen","NetworkPolicyMissing"]},
       authentication: {"type":"string"},
       adminCredentialsSecretRef: {"type":"object","properties":{"name":{"type":"string"}},"required":["name"]},
       replicas: {"type":"integer"},

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { conditionList, observedGeneration, observedGenerationTime } from "./condition-list.ts";
+import { unsecuredReasons } from "./event-reasons.ts";
 
 const migrationRecord = z
   .strictObject({
@@ -165,6 +166,10 @@ export const mlflowServerStatus = z
     rollout: rolloutRecord.exactOptional(),
     upgrade: upgradeRecord.exactOptional(),
     restore: restoreRecord.exactOptional(),
+    endpointProblem: z
+      .enum(unsecuredReasons)
+      .meta({ description: "Why clients could use the endpoint, until `EndpointSecured` is True." })
+      .exactOptional(),
     authentication: z
       .string()
       .max(64)

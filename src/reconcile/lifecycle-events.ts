@@ -190,17 +190,14 @@ function readyEvents(before: Status | undefined, after: Status): ReportedEvent[]
   return isKnown ? [] : [lifecycleEvent("Ready", ready.message)];
 }
 
-/** After an open endpoint its condition can be Unknown, which is no step: the Event follows when it is True. */
-function endpointEvents(before: Status | undefined, after: Status): ReportedEvent[] {
-  const [former, secured] = [conditionIn(before, "EndpointSecured"), conditionIn(after, "EndpointSecured")];
-  if (secured === undefined) return [];
-  const [was, is] = [former, secured].map((each) => unsecuredReasons.find((reason) => reason === each?.reason));
-  if (is !== undefined) return is === was ? [] : [lifecycleEvent(is, secured.message)];
-  return was !== undefined && secured.status === "True" ? [lifecycleEvent("EndpointSecured", secured.message)] : [];
+/** The problem is in the status until the condition is True: it is Unknown meanwhile if pods are replaced, which is no step. */
+function endpointEvents(before: MlflowServerStatus | undefined, after: MlflowServerStatus): ReportedEvent[] {
+  const [was, is] = [before?.endpointProblem, after.endpointProblem];
+  const secured = conditionIn(after, "EndpointSecured");
+  if (secured === undefined || is === was) return [];
+  if (is !== undefined) return secured.reason === is ? [lifecycleEvent(is, secured.message)] : [];
+  return secured.status === "True" ? [lifecycleEvent("EndpointSecured", secured.message)] : [];
 }
-
-/** Reasons of `EndpointSecured` for which an Event is recorded: clients can do what the spec does not allow. */
-const unsecuredReasons = ["EndpointOpen", "NetworkPolicyMissing"] as const;
 
 /** The Warning for an object that stalls, or stalls with another reason. */
 function problemEvents(

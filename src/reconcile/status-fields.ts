@@ -1,3 +1,4 @@
+import { unsecuredReasons } from "../api/event-reasons.ts";
 import type { MlflowServer, MlflowServerStatus } from "../api/server.ts";
 import { artifactStorageOf } from "../features/artifacts/index.ts";
 import { administratorOf, authenticationMethod } from "../features/authentication/index.ts";
@@ -6,6 +7,7 @@ import { isControlledBy } from "../kube/object.ts";
 import { externalAddressOf } from "../model/exposure.ts";
 import { podSelector } from "../model/metadata.ts";
 import { serviceUrl } from "../model/names.ts";
+import { endpointSecured } from "./conditions/endpoint-secured.ts";
 import { lastCollection } from "./garbage-collection.ts";
 import { isRolledOut } from "./rollout.ts";
 import type { StatusInput } from "./status-input.ts";
@@ -29,6 +31,7 @@ const allFields: readonly StatusFields[] = [
   rollout,
   upgrade,
   restore,
+  endpointProblem,
   ...independentFields,
   workspaceCounts,
   garbageCollection,
@@ -79,6 +82,15 @@ function stores({ server: { spec } }: StatusInput): MlflowServerStatus {
     backendStore: backendDatabase(spec).displayName,
     artifactStore: artifactStorageOf(spec).kind,
   };
+}
+
+/** What is not known to be over continues. */
+function endpointProblem(input: StatusInput): MlflowServerStatus {
+  const { status, reason } = endpointSecured.state(input) ?? {};
+  const isOver = status === "True" || reason === "AuthenticationDisabled";
+  const found = unsecuredReasons.find((each) => each === reason);
+  const problem = found ?? (isOver ? undefined : input.before.endpointProblem);
+  return problem === undefined ? {} : { endpointProblem: problem };
 }
 
 function version({ server, outcome, before }: StatusInput): MlflowServerStatus {

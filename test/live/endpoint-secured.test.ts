@@ -188,7 +188,12 @@ const isProxy = (container: V1Container) => container.name !== serverContainer &
 async function secured(fixture: ProxyFixture): Promise<void> {
   const server = await fixture.reason(name, "EndpointSecured", "Secured");
   assert.equal(condition(server, "EndpointSecured").status, "True");
-  await waitUntil(async () => assert.match(await fixture.metrics(), metricOf("True", "Secured")), 60);
+  await waitUntil(async () => {
+    assert.match(await fixture.metrics(), metricOf("True", "Secured"));
+    const events = (await fixture.objects.list("Event")).filter(({ action }) => action === "Probe");
+    const [newest] = events.toSorted((a, b) => (a.metadata.name > b.metadata.name ? -1 : 1));
+    assert.equal(newest?.reason ?? "EndpointSecured", "EndpointSecured");
+  }, 60);
 }
 
 /** Returns the time at which the assertion is fulfilled. */

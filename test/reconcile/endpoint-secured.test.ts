@@ -129,6 +129,34 @@ describe("EndpointSecured", () => {
     }
   });
 
+  test("has an Event when it is secured after pods were replaced, which ends no problem", () => {
+    const given: Given[] = [
+      { results: resultsOf(open) },
+      { hasNoPods: true },
+      { results: resultsOf(failed) },
+      { results: resultsOf(unexpected) },
+      { results: resultsOf(expected) },
+      { hasNoPods: true },
+      { results: resultsOf(expected) },
+    ];
+    let status: MlflowServerStatus = { conditions: [former] };
+    const seen = given.map((each) => {
+      const [before, after] = [status, statusGiven({ ...each, status })];
+      status = after;
+      const events = serverEvents(before, after).filter(({ reason }) => reason.startsWith("Endpoint"));
+      return [conditionIn(after).reason, after.endpointProblem, ...events.map(({ reason }) => reason)].join(" ");
+    });
+    assert.deepEqual(seen, [
+      "EndpointOpen EndpointOpen EndpointOpen",
+      "NotChecked EndpointOpen",
+      "ProbeFailed EndpointOpen",
+      "UnexpectedResponse EndpointOpen",
+      "Secured  EndpointSecured",
+      "NotChecked ",
+      "Secured ",
+    ]);
+  });
+
   test("has an Event when an endpoint opens, and when it is secured again", () => {
     const steps = [
       [resultsOf(expected)],

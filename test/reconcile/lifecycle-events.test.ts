@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type EventRow, eventReasons, isMigrationFailure } from "../../src/api/event-reasons.ts";
+import { type EventRow, eventReasons, isMigrationFailure, unsecuredReasons } from "../../src/api/event-reasons.ts";
 import { isReason, reasons } from "../../src/api/reasons.ts";
 import type { MlflowServerStatus } from "../../src/api/server.ts";
 import type { MigrationRecord } from "../../src/api/status.ts";
@@ -94,6 +94,16 @@ const outdated: MlflowServerStatus = {
 const pending: MlflowServerStatus = {
   conditions: ["Ready", "Reconciling", "Stalled"].map((type) => condition(type, "Unknown", "Pending")),
 };
+
+const endpoint = (
+  status: "True" | "False" | "Unknown",
+  reason: string,
+  endpointProblem?: "EndpointOpen" | "NetworkPolicyMissing",
+): MlflowServerStatus => ({
+  ...ready,
+  conditions: [...(ready.conditions ?? []), condition("EndpointSecured", status, reason)],
+  ...(endpointProblem !== undefined && { endpointProblem }),
+});
 
 const namesOf = (events: readonly ReportedEvent[]) => events.map(({ type, reason }) => `${type} ${reason}`);
 
@@ -200,6 +210,34 @@ describe("the Events of an MlflowServer", () => {
     "the end of a problem": [missing, ready, "Normal Ready"],
     "an outdated cache": [ready, outdated, "Warning WatchFailed"],
     "an outdated cache during a pause": [paused, outdated, "Warning WatchFailed"],
+    "an endpoint of a new server": [endpoint("Unknown", "NotChecked"), endpoint("True", "Secured")],
+    "an endpoint that opens": [
+      endpoint("True", "Secured"),
+      endpoint("False", "EndpointOpen", "EndpointOpen"),
+      "Warning EndpointOpen",
+    ],
+    "an open endpoint whose pods are replaced": [
+      endpoint("False", "EndpointOpen", "EndpointOpen"),
+      endpoint("Unknown", "NotChecked", "EndpointOpen"),
+    ],
+    "an endpoint that is open after its pods were replaced": [
+      endpoint("Unknown", "NotChecked", "EndpointOpen"),
+      endpoint("False", "EndpointOpen", "EndpointOpen"),
+    ],
+    "an endpoint that is secured after its pods were replaced": [
+      endpoint("Unknown", "NotChecked", "EndpointOpen"),
+      endpoint("True", "Secured"),
+      "Normal EndpointSecured",
+    ],
+    "an endpoint whose problem changes": [
+      endpoint("False", "EndpointOpen", "EndpointOpen"),
+      endpoint("False", "NetworkPolicyMissing", "NetworkPolicyMissing"),
+      "Warning NetworkPolicyMissing",
+    ],
+    "an endpoint that answers something else": [
+      endpoint("False", "EndpointOpen", "EndpointOpen"),
+      endpoint("False", "UnexpectedResponse", "EndpointOpen"),
+    ],
   };
 
   for (const [what, [before, after, ...expected]] of Object.entries(transitions)) {
@@ -287,8 +325,13 @@ describe("in any sequence of statuses", () => {
         [condition("RotationPending", "True", "DatabaseUnreachable")],
       ),
     ];
+    const secured = conditions.find(({ type }) => type === "EndpointSecured");
+    const found = unsecuredReasons.find((reason) => reason === secured?.reason);
+    const former = secured?.status === "True" ? undefined : pick(undefined, ...unsecuredReasons);
+    const endpointProblem = found ?? former;
     return {
       conditions,
+      ...(endpointProblem !== undefined && { endpointProblem }),
       ...(random() < 0.9 && { migration: { ...complete, attempt, startTime: attempt, phase: pick(...phases) } }),
       ...(random() < 0.5 && {
         upgrade: {
