@@ -68,7 +68,7 @@ function at(object: object, path: string): string {
   return JSON.stringify(found);
 }
 
-/** Generated Secrets are never overwritten. A completed Job is not needed any more: the status has its result. */
+/** Generated Secrets are never overwritten. A completed Job is no longer needed: the status has its result. */
 function fitting(object: KubeObject): readonly Drift[] {
   if (object.kind === "Job") return [];
   return isGenerated(object) ? [relabelled] : [relabelled, changed, deleted];
