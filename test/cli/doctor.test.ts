@@ -219,6 +219,12 @@ describe("the checks of mlflow-operator doctor", () => {
     ["no ready endpoint", { slices: { value: [slice(false)] } }, "Endpoints", /None of 1 endpoints/],
     ["no pods", { pods: { value: [] } }, "Pods", /^Deployment\/mlflow: There are no pods; the spec requires 1/],
     [
+      "no pods for artifacts",
+      { server: changed({ artifactServer: { replicas: 2 } }) },
+      "Pods",
+      /^Deployment\/mlflow-artifacts: There are no pods; the spec requires 2/,
+    ],
+    [
       "a crashing container",
       {
         pods: {
@@ -440,7 +446,7 @@ describe("the checks of mlflow-operator doctor", () => {
 
   test("report nothing that the spec or Kubernetes intends", () => {
     const intended: readonly Partial<DoctorFacts>[] = [
-      { server: changed({ hibernate: true }), pods: { value: [] }, slices: { value: [] } },
+      { server: changed({ hibernate: true, artifactServer: {} }), pods: { value: [] }, slices: { value: [] } },
       { server: changed({ authentication: { none: {} } }), ...endpoint({ api: answered(200) }) },
       { references: { value: [reference({ value: undefined }, { optional: true })] } },
       { events: { value: [warning(ago(900))] } },

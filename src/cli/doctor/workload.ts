@@ -34,17 +34,26 @@ export function checkEndpoints(facts: DoctorFacts): readonly Finding[] {
 export function checkPods(facts: DoctorFacts): readonly Finding[] {
   const { server, pods, deployment, now } = facts;
   if ("notRead" in pods) return [notChecked(pods.notRead)];
-  const serving = pods.value.filter(
-    ({ metadata }) => metadata.labels?.[label.component] === "server" && metadata.deletionTimestamp === undefined,
-  );
+  const of = (component: string) =>
+    pods.value.filter(
+      ({ metadata }) => metadata.labels?.[label.component] === component && metadata.deletionTimestamp === undefined,
+    );
+  const { name } = server.metadata;
+  const { artifactServer } = server.spec;
   const wanted = ("value" in deployment ? deployment.value?.spec.replicas : undefined) ?? replicasOf(server.spec);
-  if (serving.length === 0 && !isHibernated(server.spec) && wanted > 0) {
-    const object = `Deployment/${objectNames.deployment(server.metadata.name)}`;
-    const fix = "See the conditions of the server and the Events of the Deployment and its ReplicaSet.";
-    return [problem(object, `There are no pods; the spec requires ${wanted}.`, "The server does not answer.", fix)];
-  }
-  const problems = pods.value.flatMap((pod) => podProblems(pod, now));
+  if (of("server").length === 0 && !isHibernated(server.spec) && wanted > 0)
+    return [withoutPods(objectNames.deployment(name), wanted, "The server does not answer.")];
+  const isMissing = artifactServer !== undefined && !isHibernated(server.spec) && of("artifacts").length === 0;
+  const missing = isMissing
+    ? [withoutPods(objectNames.artifactServer(name), artifactServer.replicas ?? 1, "Transfers of artifacts fail.")]
+    : [];
+  const problems = [...missing, ...pods.value.flatMap((pod) => podProblems(pod, now))];
   return problemsOr(problems, ok("No pod has failed, and none has restarted within the last day."));
+}
+
+function withoutPods(deployment: string, wanted: number, effect: string): Finding {
+  const fix = "See the conditions of the server and the Events of the Deployment and its ReplicaSet.";
+  return problem(`Deployment/${deployment}`, `There are no pods; the spec requires ${wanted}.`, effect, fix);
 }
 
 function podProblems(pod: Pod, now: Date): Finding[] {
