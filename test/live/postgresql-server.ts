@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import type { KeyPair } from "../control-plane/certificates.ts";
 import { startDependency } from "./dependency.ts";
 import { imageReference } from "./live-cluster.ts";
 import type { LiveFixture } from "./live-fixture.ts";
@@ -11,6 +13,8 @@ export interface PostgresqlServer {
   /** `backendStore.postgresql` or `authentication.basic.database.postgresql` for one of the databases. */
   readonly database: (name: DatabaseName) => object;
   readonly setPassword: (role: DatabaseName, password: string) => Promise<void>;
+  /** Serves new connections with TLS and this certificate, which is for the host `postgresql`. Existing connections continue. */
+  readonly useCertificate: (pair: KeyPair) => Promise<void>;
   /** Runs SQL in a database and returns the rows in psql's unaligned format. */
   readonly sql: (database: string, statement: string) => Promise<string>;
 }
@@ -39,6 +43,15 @@ export async function startPostgresql(fixture: LiveFixture): Promise<PostgresqlS
   const setPassword: PostgresqlServer["setPassword"] = async (role, password) => {
     await sql("postgres", `ALTER ROLE ${role} LOGIN PASSWORD '${password.replaceAll("'", "''")}';`);
   };
+  const useCertificate: PostgresqlServer["useCertificate"] = async ({ certificate, key }) => {
+    const folder = "/var/lib/postgresql/data";
+    for (const [file, content] of Object.entries({ "tls.crt": certificate, "tls.key": key }))
+      await fixture.inPod(name, ["sh", "-c", `umask 077 && cat >${folder}/${file}`], content);
+    const files = `ALTER SYSTEM SET ssl_cert_file = '${folder}/tls.crt'; ALTER SYSTEM SET ssl_key_file = '${folder}/tls.key';`;
+    await sql("postgres", `${files} ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf();`);
+    // The server reloads after the answer.
+    await waitUntil(async () => assert.equal(await sql("postgres", "SHOW ssl;"), "on\n"), 60);
+  };
   await waitUntil(() => sql("postgres", "SELECT 1;"), 120);
   for (const role of ["mlflow", "mlflow_auth"] as const) {
     await sql("postgres", `CREATE ROLE ${role};`);
@@ -54,7 +67,7 @@ export async function startPostgresql(fixture: LiveFixture): Promise<PostgresqlS
     database,
     credentialsSecretRef: { name: secretName(database) },
   });
-  return { database, setPassword, sql };
+  return { database, setPassword, useCertificate, sql };
 }
 
 /** Returns the name of the Secret with the credentials of a role. */

@@ -26,7 +26,9 @@ export const extendedTests: readonly string[] = [
   ...["artifact-server", "backup-schedule", "chart-release", "cloud-stores", "endpoint-secured"].map(
     (name) => `live/${name}`,
   ),
-  ...["environment", "prefix-without-proxy", "rotation", "rotation-login"].map((name) => `live/${name}`),
+  ...["environment", "prefix-without-proxy", "rotation", "rotation-database-ca", "rotation-login"].map(
+    (name) => `live/${name}`,
+  ),
   "ipv6/quick-start",
 ];
 
