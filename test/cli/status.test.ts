@@ -212,6 +212,8 @@ describe("mlflow-operator status", () => {
       ["ReplicaSet", "mlflow-5d4f7c9b8"],
       ["Pod", "mlflow-5d4f7c9b8-abcde"],
       ["Pod", "mlflow-traces-5d4f7c9b8-abcde"],
+      ["Pod", "mlflow-artifacts-5d4f7c9b8-abcde"],
+      ["ReplicaSet", "mlflow-artifacts-5d4f7c9b8"],
       ["Job", "mlflow-migrate-0a1b2c"],
       ["Pod", "mlflow-migrate-0a1b2c-abcde"],
       ["PersistentVolumeClaim", "mlflow"],

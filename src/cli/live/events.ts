@@ -55,6 +55,7 @@ function concerns(kind: string, name: string, server: Key): boolean {
   if (kind !== "Pod" && kind !== "ReplicaSet")
     return isKind(kind) && isNameOf({ apiVersion: "", kind, metadata: { name } }, server);
   const suffix = name.startsWith(`${server.name}-`) ? name.slice(server.name.length + 1) : "";
-  const ofDeployment = kind === "Pod" ? /^(traces-)?[a-z0-9]{5,10}-[a-z0-9]{5}$/ : /^(traces-)?[a-z0-9]{5,10}$/;
+  const ofDeployment =
+    kind === "Pod" ? /^(artifacts-|traces-)?[a-z0-9]{5,10}-[a-z0-9]{5}$/ : /^(artifacts-|traces-)?[a-z0-9]{5,10}$/;
   return ofDeployment.test(suffix) || (kind === "Pod" && /^migrate-[a-z0-9]+-[a-z0-9]{5}$/.test(suffix));
 }
