@@ -33,6 +33,7 @@ const ownProbes = "the operator sets probes that fit MLflow's start";
 const ownMigration = "the Job of the migration and the checks use MLflow's image";
 const noSubchart = "the operator does not run databases or object stores: run one and reference it";
 const toSecret = "the manifest references a Secret that has it";
+const ldapFunction = "mlflowstack.auth.ldap:authenticate_request_basic_auth";
 const ownCode = "it would run your code in the pods of the server, which have its Secrets";
 
 /** Rows of a database whose values have a field each. */
@@ -170,7 +171,11 @@ const rows: readonly Row[] = [
     "auth.postgres.existingSecret.passwordKey",
     "authentication.basic.database.postgresql.credentialsSecretRef.passwordKey",
   ),
-  mapped("ldapAuth.enabled", "authentication.ldap"),
+  changed(
+    "ldapAuth.enabled",
+    "authentication.ldap",
+    "the chart keeps users and permissions in a file of the pod: copy them before you stop the release (docs/migrating-from-helm.md)",
+  ),
   mapped("ldapAuth.uri", "authentication.ldap.url"),
   mapped("ldapAuth.tlsVerification", "authentication.ldap.tlsVerification"),
   mapped("ldapAuth.lookupBind", "authentication.ldap.userBind"),
@@ -462,14 +467,18 @@ function setS3({ values, draft, release }: ConversionContext): void {
   }
 }
 
-/** The entry point comes first: a proxy, then OpenID Connect, then the directory, then users with passwords. */
+/** The entry point comes first: a proxy, then OpenID Connect, then users with passwords or of the directory. */
 function setAuthentication(context: ConversionContext): void {
   const { values, draft, report } = context;
   const methods = [
     ["oauth2Proxy", setOAuth2Proxy],
     ["oidcAuth", setOidc],
-    ["ldapAuth", setLdap],
-    ["auth", setBasic],
+    ...(hasLdapFunction(context)
+      ? ([["ldapAuth", setLdap]] as const)
+      : ([
+          ["auth", setBasic],
+          ["ldapAuth", setLdap],
+        ] as const)),
   ] as const;
   const [first, ...others] = methods.filter(([key]) => values.flag(`${key}.enabled`));
   if (!first) {
@@ -478,9 +487,17 @@ function setAuthentication(context: ConversionContext): void {
   }
   first[1](context);
   for (const [key] of others) {
-    if (key === "auth" && first[0] === "ldapAuth") continue;
     report(key, "unmapped", `a server has one authentication method, and ${first[0]} is its entry point`);
   }
+}
+
+/** Whether the values for users with passwords name the function for LDAP: older versions of the chart use the configuration of these users then. */
+function hasLdapFunction({ values, report }: ConversionContext): boolean {
+  const isNamed = values.flag("auth.enabled") && values.text("auth.authorizationFunction") === ldapFunction;
+  if (!isNamed || !values.flag("ldapAuth.enabled")) return false;
+  report("auth.authorizationFunction", "changed", "authentication.ldap has the operator's function for LDAP");
+  report("ldapAuth.enabled", "mapped", "");
+  return true;
 }
 
 function setBasic(context: ConversionContext): void {
@@ -530,6 +547,8 @@ function setLdap(context: ConversionContext): void {
   const external = values.text("ldapAuth.externalSecretForTrustedCACertificate");
   if (external !== undefined) set("ca.secretRef", { name: draft.existing(external, ["ca.crt"]) });
   else if (encoded !== undefined) set("ca.certificates", Buffer.from(encoded, "base64").toString("utf8"));
+  // Without them the chart has a file, and the permission READ, which is the operator's default.
+  if (!values.flag("auth.enabled")) return;
   set("defaultPermission", values.text("auth.defaultPermission"));
   setUserDatabase(context, "auth.postgres", "authentication.ldap.database.postgresql");
 }

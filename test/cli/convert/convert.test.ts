@@ -203,6 +203,33 @@ describe("converted manifests", () => {
     assert.deepEqual(other.problems, []);
   });
 
+  test("a directory has the users and the permission of the chart, which ignores those of users with passwords", () => {
+    const authenticationOf = (auth: Values) => {
+      const ldapAuth = { enabled: true, uri: "ldaps://ldap.example.com", lookupBind: "uid=%s,dc=example,dc=com" };
+      const { manifest, report } = converted(community, { ldapAuth, auth });
+      const outcomes = report
+        .filter(({ key }) => (key.startsWith("auth.") && key !== "auth.enabled") || key === "ldapAuth.enabled")
+        .map(({ key, outcome }) => `${key} ${outcome}`);
+      return [Object(manifest["spec"]).authentication, outcomes];
+    };
+    const more = { defaultPermission: "EDIT", postgres: { enabled: true, host: "users", database: "users" } };
+    const [alone, ignored] = authenticationOf({ enabled: false, ...more });
+    assert.deepEqual([alone.ldap.defaultPermission, alone.ldap.database], [undefined, undefined]);
+    assert.deepEqual(
+      ignored.filter((each: string) => !each.endsWith(" ignored")),
+      ["ldapAuth.enabled changed"],
+    );
+    const authorizationFunction = "mlflowstack.auth.ldap:authenticate_request_basic_auth";
+    const [named, mapped] = authenticationOf({ enabled: true, authorizationFunction, ...more });
+    assert.equal(named.ldap.defaultPermission, "EDIT");
+    assert.equal(named.ldap.database.postgresql.host, "users");
+    assert.ok(mapped.includes("auth.authorizationFunction changed"));
+    // An older version of the chart uses the configuration of users with passwords if both are enabled.
+    const [both, unmapped] = authenticationOf({ enabled: true, ...more });
+    assert.equal(both.basic.defaultPermission, "EDIT");
+    assert.ok(unmapped.includes("ldapAuth.enabled unmapped"));
+  });
+
   test("a HorizontalPodAutoscaler becomes autoscaling in place of replicas, by CPU usage", () => {
     const autoscalingOf = (file: string) => {
       const chart = charts.find(({ id }) => file.startsWith(id)) ?? community;
