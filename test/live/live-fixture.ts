@@ -9,7 +9,7 @@ import type { Cluster } from "../cluster/start-cluster.ts";
 import { succeeded } from "../control-plane/completed.ts";
 import { applyPatch, type Draft, type Objects, objects, pathOf } from "../support/objects.ts";
 import { condition, freshNamespace, installed } from "../support/operator-fixture.ts";
-import { operatorIdentity } from "../support/operator-identity.ts";
+import { type OperatorIdentity, operatorIdentity } from "../support/operator-identity.ts";
 import { operatorInProcess } from "../support/operator-in-process.ts";
 import { statusWatch } from "../support/status-watch.ts";
 import { connectionTo } from "./connection.ts";
@@ -37,8 +37,10 @@ export interface LiveFixture {
   readonly asAdmin: (name: string, secured?: Secured) => Promise<Mlflow>;
   /** A client for the address of MLflow's Service, without a credential. */
   readonly asAnonymous: (name: string, secured?: Secured) => Promise<Mlflow>;
-  /** The operator's user name at the API server. */
-  readonly operatorUser: string;
+  /** The operator's ServiceAccount. */
+  readonly operatorIdentity: OperatorIdentity;
+  /** The operator's setting: the image of MLflow without its tag. */
+  readonly imageRepository: string;
   /** Returns the operator's metrics, in the format of Prometheus. */
   readonly metrics: () => Promise<string>;
   readonly stopOperator: () => Promise<void>;
@@ -69,12 +71,13 @@ export async function liveFixture(
   const identity = await operatorIdentity(cluster, namespace, isWide ? undefined : [namespace]);
   const api = isWide ? await narrowedApi(cluster, namespace) : undefined;
   const image = await imageReference(cluster, `mlflow-server:${testedVersion}`);
+  const imageRepository = image.slice(0, image.lastIndexOf(":"));
   const proxyImage = withProxy ? await cluster.image(await oauth2ProxyImage()) : undefined;
   const startOperator = () =>
     operatorInProcess(
       { namespace, credentials: identity.credentials(api?.url) },
       {
-        imageRepository: image.slice(0, image.lastIndexOf(":")),
+        imageRepository,
         ...(proxyImage !== undefined && { proxyImage }),
         ...(isWide && { namespaces: undefined }),
         userIDs,
@@ -124,7 +127,8 @@ export async function liveFixture(
     },
     asAdmin: async (name, secured) => at(name, secured, await adminOf(own, name)),
     asAnonymous: (name, secured) => at(name, secured),
-    operatorUser: identity.user,
+    operatorIdentity: identity,
+    imageRepository,
     metrics: async () => (await fetch(`http://127.0.0.1:${operator.healthPort}/metrics`)).text(),
     stopOperator: () => operator.stop(),
     startOperator: async () => {

@@ -15,7 +15,7 @@ export interface Start {
 }
 
 /** Reads the events of the first server of the fixture since `since`, which must be Ready. */
-export async function startOf({ cluster, namespace, operatorUser }: LiveFixture, since: Mark): Promise<Start> {
+export async function startOf({ cluster, namespace, operatorIdentity }: LiveFixture, since: Mark): Promise<Start> {
   // The audit log is in the order of the answers, and controllers write at the same time as the operator.
   const calls = (await auditLog(cluster).calls({ since }))
     .filter((call) => call.namespace === namespace && call.code < 300 && !["get", "list", "watch"].includes(call.verb))
@@ -30,7 +30,7 @@ export async function startOf({ cluster, namespace, operatorUser }: LiveFixture,
     assert.ok(index >= 0, `the audit log does not show that ${what}`);
     return index;
   };
-  const isOperator = ({ user }: Call) => user === operatorUser;
+  const isOperator = ({ user }: Call) => user === operatorIdentity.user;
   const of = (resource: string, subresource: string) => (call: Call) =>
     call.resource === resource && call.subresource === subresource;
   const created = (resource: string) => (call: Call) => isOperator(call) && of(resource, "")(call);

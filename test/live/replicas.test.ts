@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../src/kube/manifests.ts";
-import { findMachine } from "../cluster/machine.ts";
-import { clusterPrograms } from "../cluster/programs.ts";
+import { killContainers } from "./kill-containers.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { type LiveFixture, liveFixture, timeoutSeconds } from "./live-fixture.ts";
 import { startPostgresql } from "./postgresql-server.ts";
@@ -157,7 +156,7 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
     assert.ok(killed !== undefined && evicted !== undefined);
     const restarts = restartsOf(killed);
     await fixture.stopOperator();
-    await killContainer(killed);
+    await killContainers(killed);
     await fixture.objects.evict(evicted.metadata.name);
     await fixture.startOperator();
     await waitUntil(async () => {
@@ -217,15 +216,6 @@ async function allReplaced(
 
 function restartsOf(pod: Pod | undefined): number {
   return pod?.status?.containerStatuses?.[0]?.restartCount ?? 0;
-}
-
-/** Kills the process, as the kernel does when memory is exhausted. */
-async function killContainer(pod: Pod): Promise<void> {
-  const machine = await findMachine();
-  const id = pod.status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "");
-  assert.ok(machine !== undefined && id !== undefined);
-  const programs = await clusterPrograms(() => {});
-  await machine.succeed(programs("ctr"), ["--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", id]);
 }
 
 /** Returns the working set memory of the container, as kubelet computes it; cgroup v2, otherwise v1. */

@@ -5,6 +5,7 @@ import type { Mlflow } from "./mlflow.ts";
 /** A logged run with one metric and one artifact. */
 export interface TrackedRun {
   readonly runId: string;
+  readonly experimentId: string;
   /** Path of the artifact at MLflow's proxy. */
   readonly artifactPath: string;
   readonly content: string;
@@ -24,7 +25,8 @@ export async function logRun(mlflow: Mlflow): Promise<TrackedRun> {
   const content = `kept for ${mark}\n`;
   const sent = await mlflow.call("PUT", artifactPath, { body: content });
   assert.equal(sent.status, 200, sent.body);
-  return { runId, artifactPath, content };
+  assert.ok(typeof experiment_id === "string");
+  return { runId, experimentId: experiment_id, artifactPath, content };
 }
 
 /** Asserts that the run exists, with its metric and its artifact. */

@@ -29,6 +29,7 @@ export const extendedTests: readonly string[] = [
   ...["environment", "prefix-without-proxy", "rotation", "rotation-database-ca", "rotation-login"].map(
     (name) => `live/${name}`,
   ),
+  "live/upgrade-killed",
   "ipv6/quick-start",
 ];
 
