@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newCa } from "../control-plane/certificates.ts";
 import { startOidcIssuer } from "../support/oidc/oidc-issuer.ts";
+import { type Deleted, deletedExperiment, deletedRun } from "./deleted-content.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { liveFixture } from "./live-fixture.ts";
 import { startMariadb } from "./mariadb-server.ts";
 import { trickyPassword } from "./postgresql-server.ts";
+import { assertKept, logRun } from "./tracked-run.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const name = "on-mysql";
+const filesProgram = "import os, sys; print(sum(len(files) for _, _, files in os.walk(sys.argv[1])))";
 
 test("MySQL by fields: reasons before pods start, TLS with both certificates, users of OpenID Connect in the same database", {
   timeout: 1_200_000,
@@ -40,10 +43,11 @@ test("MySQL by fields: reasons before pods start, TLS with both certificates, us
       stringData: { "tls.crt": client.certificate, "tls.key": client.key },
     }),
   ]);
-  const apply = (tls: object) =>
+  const apply = (tls: object, more: object = {}) =>
     fixture.apply({
       metadata: { name },
       spec: {
+        ...more,
         version: testedVersion,
         backendStore: {
           mysql: {
@@ -140,6 +144,47 @@ test("MySQL by fields: reasons before pods start, TLS with both certificates, us
       const of = (login: string) =>
         sql(`${members} JOIN mlflow.users u ON u.id = m.user_id WHERE u.username = '${login}' ORDER BY 1;`);
       assert.deepEqual([await of("bob"), await of("eve")], ["mlflow\nteam-a\n", "mlflow\n"]);
+    },
+  );
+
+  await context.test(
+    "garbage collection deletes a run and an experiment with traces that are old enough, and no others",
+    async () => {
+      const mlflow = (await fixture.asAnonymous(name)).as({ token: await issuer.token("ada", "mlflow") });
+      const kept = await logRun(mlflow);
+      const old = [await deletedRun(mlflow), await deletedExperiment(mlflow, "old")];
+      const others = [await deletedRun(mlflow), await deletedExperiment(mlflow, "young")];
+      // MySQL gives the highest ID again, so the experiment stays.
+      const last = await deletedExperiment(mlflow, "last");
+      for (const { age } of [...old, last]) await sql(age);
+      const [pod] = await fixture.pods(name);
+      const files = (folder: string) =>
+        fixture.inPod(pod?.metadata.name ?? "", ["python", "-c", filesProgram, `/mlflow/data/artifacts/${folder}`]);
+      /** The numbers of rows and files. */
+      const stored = async (of: readonly Deleted[]) =>
+        Promise.all(of.map(async ({ count, folder }) => [Number(await sql(count)), Number(await files(folder))]));
+      const all = [
+        [1, 1],
+        [3, 1],
+      ];
+      assert.deepEqual(await stored(old), all);
+      const garbageCollection = { schedule: "* * * * *", olderThan: "1h" };
+      await apply({ clientCertificateSecretRef: { name: "database-client" } }, { garbageCollection });
+      const { status } = await waitUntil(async () => {
+        const server = await objects.the("MlflowServer", name);
+        const ready = server.status?.conditions?.find(({ type }) => type === "GarbageCollectionReady");
+        assert.equal(ready?.reason, "GarbageCollectionSucceeded", ready?.message ?? "");
+        // The controller of CronJobs reports it later than the pod ends.
+        assert.ok(server.status?.garbageCollection?.lastSuccessfulTime !== undefined);
+        return server;
+      }, 300);
+      assert.equal(status?.garbageCollection?.deletedRuns, 1);
+      assert.deepEqual(await stored(old), [
+        [0, 0],
+        [0, 0],
+      ]);
+      assert.deepEqual(await stored([...others, last]), [...all, [3, 1]]);
+      await assertKept(mlflow, kept);
     },
   );
 });
