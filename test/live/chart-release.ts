@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import type { V1Container } from "@kubernetes/client-node";
+import { administrator, type ChartAuthentication } from "./chart-authentication.ts";
 import { imageReference, testedVersion } from "./live-cluster.ts";
 import { addressOf, type LiveFixture, type Login, timeoutSeconds } from "./live-fixture.ts";
 import { type Mlflow, mlflowAt } from "./mlflow.ts";
@@ -10,12 +12,11 @@ import { waitUntil } from "./wait-until.ts";
 export const releaseName = "tracking";
 
 const port = 5000;
-const login: Login = { username: "admin-of-chart", password: "of-the-admin-12345" };
 const database: Login = { username: "chart", password: "of-the-chart-12345" };
 const secretKeys = { usernameKey: "user", passwordKey: "pass" };
 
-/** Values of the community chart: users in a PostgreSQL database of their own, artifacts in S3. */
-export const releaseValues = {
+/** Values of the community chart, without those of the authentication: experiments in PostgreSQL, artifacts in S3. */
+const releaseValues = {
   serverAllowedHosts: [releaseName, `${releaseName}:${port}`],
   backendStore: {
     databaseMigration: true,
@@ -35,18 +36,6 @@ export const releaseValues = {
       },
     },
   },
-  auth: {
-    enabled: true,
-    existingAdminSecret: { name: "chart-admin", ...secretKeys },
-    defaultPermission: "NO_PERMISSIONS",
-    postgres: {
-      enabled: true,
-      host: "postgresql",
-      port: 5432,
-      database: "chart_auth",
-      existingSecret: { name: "chart-database", ...secretKeys },
-    },
-  },
   extraArgs: { workers: 1 },
   extraEnvVars: { MLFLOW_S3_ENDPOINT_URL: "http://s3:9000", AWS_DEFAULT_REGION: "us-east-1" },
 };
@@ -63,22 +52,13 @@ const variables = {
   MLFLOW_SERVER_ALLOWED_HOSTS: releaseValues.serverAllowedHosts.join(","),
 };
 
-/** What an init container of the chart makes of its template and the Secrets. */
-const authIni = `[mlflow]
-default_permission = ${releaseValues.auth.defaultPermission}
-database_uri = postgresql+psycopg2://${database.username}:${database.password}@postgresql:5432/chart_auth
-admin_username = ${login.username}
-admin_password = ${login.password}
-authorization_function = mlflow.server.auth:authenticate_request_basic_auth
-`;
-
 /** The program of the chart's migration. */
 const migration = `
 from mlflow.store.db import utils
 utils._initialize_tables(utils.create_sqlalchemy_engine_with_retry("postgresql+psycopg2://"))
 `;
 
-function podSpec(image: string): unknown {
+function podSpec(image: string, { configPath, env, files }: ChartAuthentication): unknown {
   const fromSecret = (name: string, secret: string, key: string) => ({
     name,
     valueFrom: { secretKeyRef: { name: secret, key } },
@@ -93,6 +73,7 @@ function podSpec(image: string): unknown {
     imagePullPolicy: "IfNotPresent",
     envFrom: [
       { configMapRef: { name: "tracking-env-configmap" } },
+      { secretRef: { name: "tracking-env-secret" } },
       { secretRef: { name: "tracking-flask-server-secret-key" } },
     ],
     // Without a request it would get no CPU on a busy machine.
@@ -103,6 +84,8 @@ function podSpec(image: string): unknown {
   const server: V1Container = {
     ...common,
     name: "mlflow",
+    // That of the chart's image.
+    workingDir: "/mlflow",
     command: ["mlflow"],
     args: [
       "server",
@@ -116,7 +99,8 @@ function podSpec(image: string): unknown {
       `--workers=${releaseValues.extraArgs.workers}`,
     ],
     env: [
-      { name: "MLFLOW_AUTH_CONFIG_PATH", value: "/etc/mlflow/auth/basic_auth.ini" },
+      { name: "MLFLOW_AUTH_CONFIG_PATH", value: configPath },
+      ...env,
       ...postgresql,
       ...["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map((name) => fromSecret(name, "s3", name)),
       ...Object.entries(releaseValues.extraEnvVars).map(([name, value]) => ({ name, value })),
@@ -124,7 +108,13 @@ function podSpec(image: string): unknown {
     readinessProbe: { httpGet: { path: "/health", port }, periodSeconds: 2, timeoutSeconds: 5 },
     volumeMounts: [
       tmp,
-      { name: "auth", mountPath: "/etc/mlflow/auth/basic_auth.ini", subPath: "basic_auth.ini", readOnly: true },
+      { name: "work", mountPath: "/mlflow" },
+      ...[configPath, ...Object.keys(files)].map((mountPath) => ({
+        name: "auth",
+        mountPath,
+        subPath: basename(mountPath),
+        readOnly: true,
+      })),
     ],
   };
   return {
@@ -133,6 +123,7 @@ function podSpec(image: string): unknown {
     securityContext: { runAsNonRoot: true, runAsUser: 1001, seccompProfile: { type: "RuntimeDefault" } },
     volumes: [
       { name: "tmp", emptyDir: {} },
+      { name: "work", emptyDir: {} },
       { name: "auth", secret: { secretName: "tracking-auth" } },
     ],
     initContainers: [
@@ -151,55 +142,70 @@ function podSpec(image: string): unknown {
 
 /** MLflow as a release of the community chart runs it. */
 export interface ChartRelease {
-  readonly admin: Mlflow;
-  readonly login: Login;
+  /** A client without a login. */
+  readonly anonymous: Mlflow;
+  /** The values of the release. */
+  readonly values: Readonly<Record<string, unknown>>;
   /** Deletes what `helm uninstall` deletes, and waits until the pod has ended. Databases, bucket and the Secrets in the values stay. */
   readonly uninstall: () => Promise<void>;
 }
 
 /**
- * Starts MLflow with the arguments, variables and files that the templates of the community chart make of {@link releaseValues}, in the image of
- * the operator, and waits until it is ready.
+ * Starts MLflow with the arguments, variables and files that the templates of the community chart make of the values, in the image of the
+ * operator, and waits until it is ready.
  */
-export async function startChartRelease(fixture: LiveFixture, postgresql: PostgresqlServer): Promise<ChartRelease> {
+export async function startChartRelease(
+  fixture: LiveFixture,
+  postgresql: PostgresqlServer,
+  authenticationWith: (database: Login) => ChartAuthentication,
+): Promise<ChartRelease> {
   const { objects } = fixture;
+  const authentication = authenticationWith(database);
   await postgresql.sql("postgres", `CREATE ROLE ${database.username} LOGIN PASSWORD '${database.password}';`);
   for (const name of ["chart", "chart_auth"])
     await postgresql.sql("postgres", `CREATE DATABASE ${name} OWNER ${database.username};`);
-  const secrets = { "chart-database": database, "chart-admin": login };
-  for (const [name, { username, password }] of Object.entries(secrets))
+  for (const [name, { username, password }] of Object.entries({
+    "chart-database": database,
+    "chart-admin": administrator,
+  }))
     await objects.create("Secret", { metadata: { name }, stringData: { user: username, pass: password } });
 
   const labels = { release: releaseName };
   const metadata = { name: releaseName };
   await objects.create("Service", { metadata, spec: { selector: labels, ports: [{ name: "http", port }] } });
   await objects.create("ConfigMap", { metadata: { name: "tracking-env-configmap" }, data: variables });
-  await objects.create("Secret", {
-    metadata: { name: "tracking-flask-server-secret-key" },
-    stringData: { MLFLOW_FLASK_SERVER_SECRET_KEY: "of-the-sessions-of-the-chart" },
-  });
-  await objects.create("Secret", { metadata: { name: "tracking-auth" }, stringData: { "basic_auth.ini": authIni } });
+  const secrets = secretsOf(authentication);
+  for (const [name, stringData] of Object.entries(secrets))
+    await objects.create("Secret", { metadata: { name }, stringData });
   const image = await imageReference(fixture.cluster, `mlflow-server:${testedVersion}`);
-  await objects.create("Deployment", {
-    metadata,
-    spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: podSpec(image) } },
-  });
+  const template = { metadata: { labels }, spec: podSpec(image, authentication) };
+  await objects.create("Deployment", { metadata, spec: { selector: { matchLabels: labels }, template } });
   await waitUntil(async () => {
     const { status } = await objects.the("Deployment", releaseName);
     assert.equal(status?.readyReplicas, 1, JSON.stringify(status));
   }, timeoutSeconds);
   return {
-    admin: mlflowAt({ address: await addressOf(objects, releaseName), host: releaseName, login }),
-    login,
+    anonymous: mlflowAt({ address: await addressOf(objects, releaseName), host: releaseName }),
+    values: { ...releaseValues, ...authentication.values },
     uninstall: async () => {
       await objects.remove("Deployment", releaseName);
       await objects.remove("Service", releaseName);
       await objects.remove("ConfigMap", "tracking-env-configmap");
-      for (const name of ["tracking-flask-server-secret-key", "tracking-auth"]) await objects.remove("Secret", name);
+      for (const name of Object.keys(secrets)) await objects.remove("Secret", name);
       await waitUntil(async () => {
         const pods = await objects.list("Pod");
         assert.ok(pods.every(({ metadata }) => metadata.labels?.["release"] !== releaseName));
       }, timeoutSeconds);
     },
+  };
+}
+
+/** The Secrets of the release itself. */
+function secretsOf({ configPath, ini, files, secretVariables }: ChartAuthentication) {
+  const named = Object.entries(files).map(([path, content]) => [basename(path), content] as const);
+  return {
+    "tracking-env-secret": secretVariables,
+    "tracking-flask-server-secret-key": { MLFLOW_FLASK_SERVER_SECRET_KEY: "of-the-sessions-of-the-chart" },
+    "tracking-auth": { [basename(configPath)]: ini, ...Object.fromEntries(named) },
   };
 }
