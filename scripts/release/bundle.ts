@@ -98,16 +98,18 @@ function catalogAnnotations({
   created,
   samples,
   description,
+  capabilities,
 }: {
   readonly image: string;
   readonly home: string;
   readonly created: Date;
   readonly samples: readonly unknown[];
   readonly description: unknown;
+  readonly capabilities: unknown;
 }) {
   return {
     "alm-examples": JSON.stringify(onePerKind(samples), undefined, 2),
-    capabilities: "Seamless Upgrades",
+    capabilities,
     categories: "AI/Machine Learning",
     containerImage: image,
     createdAt: created.toISOString(),
@@ -127,6 +129,8 @@ async function serviceVersion(release: Release, objects: readonly Rendered[], cr
   const image = imageReference(release, name, version);
   const chart = load(await readFile(join(root, "charts/mlflow-operator/Chart.yaml"), "utf8"));
   if (!isObject(chart)) throw new Error("Chart.yaml is not an object.");
+  const annotations = isObject(chart["annotations"]) ? chart["annotations"] : {};
+  const texts = { description: chart["description"], capabilities: annotations["artifacthub.io/operatorCapabilities"] };
   const samples = (await Promise.all(examples.map(documentsOf))).flat();
   return {
     apiVersion: "operators.coreos.com/v1alpha1",
@@ -134,7 +138,7 @@ async function serviceVersion(release: Release, objects: readonly Rendered[], cr
     metadata: {
       name: `${name}.v${version}`,
       namespace: "placeholder",
-      annotations: catalogAnnotations({ image, home, created, samples, description: chart["description"] }),
+      annotations: catalogAnnotations({ image, home, created, samples, ...texts }),
     },
     spec: {
       displayName: "MLflow Operator",

@@ -66,7 +66,7 @@ describe("the bundle for the Operator Lifecycle Manager", () => {
 
   test("operator-verify reports a wrong bundle", async () => {
     const text = readFileSync(path(), "utf8");
-    writeFileSync(path(), text.replace("capabilities: Seamless Upgrades", "capabilities: Seamless"));
+    writeFileSync(path(), text.replace("capabilities: Deep Insights", "capabilities: Deep"));
     assert.match((await problems()).join("\n"), /level=error.*capabilities/i);
     writeFileSync(path(), text);
   });
