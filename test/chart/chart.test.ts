@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { load } from "js-yaml";
@@ -38,7 +38,7 @@ describe("the chart", () => {
     assert.match(text, new RegExp(`^appVersion: ${version}$`, "m"));
   });
 
-  test("Artifact Hub gets the CRDs, valid examples of them, and the images of the chart", async () => {
+  test("Artifact Hub gets the CRDs, valid examples of them, the images of the chart, and screenshots", async () => {
     const { annotations } = load(readFileSync(join(chart, "Chart.yaml"), "utf8")) as {
       annotations: Readonly<Record<string, string>>;
     };
@@ -54,6 +54,8 @@ describe("the chart", () => {
     assert.ok("access" in validateAccess(access));
     assert.ok("backup" in validateBackup(backup));
     assert.ok("backupSchedule" in validateBackupSchedule(schedule));
+    const screenshots = listed("screenshots").map(({ url = "" }) => url.split("/main/")[1] ?? "");
+    assert.ok(screenshots.length > 0 && screenshots.every((path) => existsSync(join(root, path))), screenshots.join());
     const [container] = podOf(await renderedObjects("default")).containers;
     const text = [container.image, ...container.args].join(" ");
     assert.deepEqual(
