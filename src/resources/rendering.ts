@@ -38,7 +38,7 @@ export function renderingIn(deployment: Pick<Deployment, "metadata">): Rendering
 }
 
 /**
- * The number of replicas, autoscaling and garbage collection are left out: they do not change the pod template; of the grants, pods have only whether there are any. So is the mesh but for what pods have of it: each of its
+ * The numbers of replicas, autoscaling and garbage collection are left out: they do not change the pod template; of the grants, pods have only whether there are any. So is the mesh but for what pods have of it: each of its
  * steps would otherwise write the Deployment.
  */
 function userInputs({ source, mesh, content }: ServerModel): unknown {
@@ -51,12 +51,23 @@ function userInputs({ source, mesh, content }: ServerModel): unknown {
     autoscaling: _____,
     garbageCollection: ______,
     upgrade: _______,
+    artifactServer,
     access,
     ...spec
   } = server.spec;
   const { [annotation.restored]: restored, [annotation.restart]: restart } = server.metadata.annotations ?? {};
   const enrolment = [mesh.labels, mesh.steps.has("listener") && mesh.annotation];
-  return { spec, ...(access && { hasAccess: true }), restored, restart, content, enrolment, volume: volumeClaim?.uid };
+  const ofArtifacts = artifactServer && { artifactServer: artifactServer.resources ?? {} };
+  return {
+    spec,
+    ...ofArtifacts,
+    ...(access && { hasAccess: true }),
+    restored,
+    restart,
+    content,
+    enrolment,
+    volume: volumeClaim?.uid,
+  };
 }
 
 /** JSON with the keys of objects in order. */

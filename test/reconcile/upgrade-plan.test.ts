@@ -181,6 +181,20 @@ describe("the plan of an operator that renders other pods", () => {
     assert.deepEqual(scaled, [{ ...deployment.spec, replicas: 3 }]);
   });
 
+  test("scales its pods for artifacts in the same way", () => {
+    const before = inputs(server({ ...spec, artifactServer: { replicas: 1 } }), [password("first")]);
+    const owned = all(before).map(live);
+    const scaled = plan({ owned, spec: { artifactServer: { replicas: 3 } } })
+      .groups.flat()
+      .flatMap((step) => (step.do === "apply" && step.manifest.kind === "Deployment" ? [step.manifest] : []));
+    const further = owned.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "demo-artifacts");
+    assert.ok(further?.kind === "Deployment");
+    assert.deepEqual(
+      scaled.map(({ metadata, spec }) => [metadata.name, spec]),
+      [["demo-artifacts", { ...further.spec, replicas: 3 }]],
+    );
+  });
+
   test("repairs what does not concern pods", () => {
     const owned = everything.filter(({ kind }) => kind !== "Service" && kind !== "NetworkPolicy");
     assert.deepEqual(
