@@ -113,12 +113,11 @@ function outcomeByState(observed: ObservedState, { groups, migration, missing, r
     const state = missing.reason === "Progressing" ? "progressing" : "stalled";
     return { state, cause: missing, migration };
   }
-  const [deployment, ...further] = servingDeployments(observed);
-  if (deployment === undefined || deploymentOf(observed) !== deployment || groups.length > 0) {
+  if (deploymentOf(observed) === undefined || groups.length > 0) {
     const cause = { reason: "Progressing", message: "Pods of the current spec are starting" } as const;
     return { state: "progressing", cause, migration, isInterim: true, againInSeconds: 0.1 };
   }
-  const pending = [deployment, ...further]
+  const pending = servingDeployments(observed)
     .map((each) => ({ each, rollout: rolloutOf(each, owned, observed) }))
     .find(({ rollout }) => !rollout.complete);
   if (pending !== undefined) {

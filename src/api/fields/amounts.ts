@@ -45,8 +45,15 @@ const inBytes: Rule = {
   message: "memory and ephemeral-storage in m are thousandths of a byte: write Mi, such as 512Mi",
 };
 
-/** Rules for an object with `requests` and `limits`. */
-export const amountRules = rules(requestsWithinLimits, inBytes);
+/** Compute resources of containers; the descriptions of requests and limits name their defaults. */
+export function resources(
+  description: string,
+  { requests, limits }: { readonly requests: string; readonly limits: string },
+) {
+  return z
+    .strictObject({ requests: amounts(requests).optional(), limits: amounts(limits).optional() })
+    .meta({ description, ...rules(requestsWithinLimits, inBytes) });
+}
 
 const wholeNumber = "(0|[1-9][0-9]{0,6})";
 const pattern = `^(${wholeNumber}h)?(${wholeNumber}m)?(${wholeNumber}s)?$`;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amountRules, amounts } from "./amounts.ts";
+import { resources } from "./amounts.ts";
 
 /** Separate pods for the requests that transfer artifacts. */
 export const artifactServer = z
@@ -10,17 +10,13 @@ export const artifactServer = z
       .max(100)
       .meta({ description: "Number of pods; none while the server hibernates. Default: 1. Example: 2." })
       .optional(),
-    resources: z
-      .strictObject({
-        requests: amounts("Requests. Default: as in pod.resources. Example: {memory: 512Mi}.").optional(),
-        limits: amounts("Limits. Default: memory, as in pod.resources. Example: {memory: 4Gi}.").optional(),
-      })
-      .meta({
-        description:
-          "Compute resources of MLflow in these pods. Default: pod.resources. Example: {requests: {cpu: 500m}}.",
-        ...amountRules,
-      })
-      .optional(),
+    resources: resources(
+      "Compute resources of MLflow in these pods. Default: pod.resources. Example: {requests: {cpu: 500m}}.",
+      {
+        requests: "Requests. Default: as in pod.resources. Example: {memory: 512Mi}.",
+        limits: "Limits. Default: memory, as in pod.resources. Example: {memory: 4Gi}.",
+      },
+    ).optional(),
   })
   .meta({
     description:

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amountRules, amounts } from "./amounts.ts";
+import { resources } from "./amounts.ts";
 import { hostWithPort, portPattern } from "./host.ts";
 import { proxyImage } from "./image.ts";
 import { proxyAuthorization } from "./proxy-authorization.ts";
@@ -51,18 +51,11 @@ const extraArgument = plainText("An argument in the form --name=value.", 512, {
 export const oauth2Proxy = z
   .strictObject({
     image: proxyImage.optional(),
-    resources: z
-      .strictObject({
-        requests: amounts(
-          "Requests. Default: cpu 20m and memory 64Mi, or the limit of the same resource if there is one. Example: {memory: 128Mi}.",
-        ).optional(),
-        limits: amounts("Limits. Default: none. Example: {memory: 256Mi}.").optional(),
-      })
-      .meta({
-        description: "Compute resources of oauth2-proxy. Example: {requests: {memory: 128Mi}}.",
-        ...amountRules,
-      })
-      .optional(),
+    resources: resources("Compute resources of oauth2-proxy. Example: {requests: {memory: 128Mi}}.", {
+      requests:
+        "Requests. Default: cpu 20m and memory 64Mi, or the limit of the same resource if there is one. Example: {memory: 128Mi}.",
+      limits: "Limits. Default: none. Example: {memory: 256Mi}.",
+    }).optional(),
     issuerURL: issuer(
       "The OpenID Connect issuer, exactly as in its discovery document, with or without a trailing slash. Example: https://dex.example.com/dex.",
       "issuerURL",

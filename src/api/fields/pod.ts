@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amountRules, amounts, duration, within } from "./amounts.ts";
+import { duration, resources, within } from "./amounts.ts";
 import { noSystemPriority, podAnnotations, podLabels } from "./pod-metadata.ts";
 import { dnsConfig, hostAliases } from "./pod-network.ts";
 import { affinity, labelSelector, tolerations } from "./scheduling.ts";
@@ -52,32 +52,22 @@ export const pod = z
     annotations: podAnnotations(
       "Additional annotations of the pods, those of the migration Job included. Keys that weaken the pod are rejected. Default: none. Example: {linkerd.io/inject: disabled}.",
     ).optional(),
-    resources: z
-      .strictObject({
-        requests: amounts(
+    resources: resources(
+      'Compute resources of the MLflow container. Default: requests of 100m CPU and 256Mi of memory, which grow with the workers and never exceed a limit, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
+      {
+        requests:
           "Requests. Default: cpu 100m, and memory 256Mi plus 192Mi for each worker above the first and 1536Mi with jobExecution, or the limit of the same resource if there is one. Example: {memory: 1Gi}.",
-        ).optional(),
-        limits: amounts("Limits. Default: none. Example: {memory: 2Gi}.").optional(),
-      })
-      .meta({
-        description:
-          'Compute resources of the MLflow container. Default: requests of 100m CPU and 256Mi of memory, which grow with the workers and never exceed a limit, and a memory limit of twice the request, at least 2Gi. Example: {requests: {memory: 1Gi}, limits: {cpu: "2"}}.',
-        ...amountRules,
-      })
-      .optional(),
-    setupResources: z
-      .strictObject({
-        requests: amounts(
+        limits: "Limits. Default: none. Example: {memory: 2Gi}.",
+      },
+    ).optional(),
+    setupResources: resources(
+      "Compute resources of the containers that run to completion: the migration, and the checks before it and before MLflow starts. Default: small requests, with the limits of the MLflow container for cpu, memory and ephemeral-storage. Example: {limits: {memory: 1Gi}}.",
+      {
+        requests:
           "Requests. Default: cpu 100m and memory 384Mi for the migration, less for the checks, or the limit of the same resource if there is one. Example: {memory: 1Gi}.",
-        ).optional(),
-        limits: amounts("Limits. Default: none. Example: {memory: 2Gi}.").optional(),
-      })
-      .meta({
-        description:
-          "Compute resources of the containers that run to completion: the migration, and the checks before it and before MLflow starts. Default: small requests, with the limits of the MLflow container for cpu, memory and ephemeral-storage. Example: {limits: {memory: 1Gi}}.",
-        ...amountRules,
-      })
-      .optional(),
+        limits: "Limits. Default: none. Example: {memory: 2Gi}.",
+      },
+    ).optional(),
     nodeSelector: labelMap("Labels that a node must have. Default: none. Example: {disktype: ssd}.").optional(),
     tolerations: tolerations.optional(),
     affinity: affinity.optional(),
