@@ -5,7 +5,7 @@ import type { MlflowBackup } from "../../src/api/backup.ts";
 import { createBackupClaim, endedBackup } from "./backup-claim.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { liveFixture, timeoutSeconds } from "./live-fixture.ts";
-import { startPostgresql } from "./postgresql-server.ts";
+import { basicOn, startPostgresql } from "./postgresql-server.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -22,9 +22,8 @@ test("scheduled backups and garbage collection, and a backup before the migratio
   const { destination, pathOf } = await createBackupClaim(fixture);
   const spec = {
     version: oldestVersion,
-    backendStore: { postgresql: postgresql.database("mlflow") },
+    ...basicOn(postgresql),
     artifactStore: { persistentVolume: { size: "1Gi" } },
-    authentication: { basic: { database: { postgresql: postgresql.database("mlflow_auth") } } },
   };
   await fixture.apply({ metadata: { name }, spec });
   await fixture.ready(name);

@@ -70,6 +70,14 @@ export async function startPostgresql(fixture: LiveFixture): Promise<PostgresqlS
   return { database, setPassword, useCertificate, sql };
 }
 
+/** The part of a spec for a server with its runs in one database and its users in the other. */
+export function basicOn({ database }: PostgresqlServer) {
+  return {
+    backendStore: { postgresql: database("mlflow") },
+    authentication: { basic: { database: { postgresql: database("mlflow_auth") } } },
+  };
+}
+
 /** Returns the name of the Secret with the credentials of a role. */
 export function secretName(role: DatabaseName): string {
   return `${role.replace("_", "-")}-db`;

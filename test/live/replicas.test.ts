@@ -4,7 +4,7 @@ import type { Pod } from "../../src/kube/manifests.ts";
 import { killContainers } from "./kill-containers.ts";
 import { testedVersion } from "./live-cluster.ts";
 import { type LiveFixture, liveFixture, timeoutSeconds } from "./live-fixture.ts";
-import { startPostgresql } from "./postgresql-server.ts";
+import { basicOn, startPostgresql } from "./postgresql-server.ts";
 import { startS3 } from "./s3-server.ts";
 import { steadyLoad } from "./steady-load.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
@@ -19,9 +19,8 @@ test("three replicas on PostgreSQL and S3", { timeout: 1_500_000 }, async (conte
   const setting = { name: "SETTING_OF_TESTS", valueFrom: { secretKeyRef: { name: "setting", key: "level" } } };
   const spec = {
     version: testedVersion,
-    backendStore: { postgresql: postgresql.database("mlflow") },
+    ...basicOn(postgresql),
     artifactStore: { s3: s3.store },
-    authentication: { basic: { database: { postgresql: postgresql.database("mlflow_auth") } } },
     server: {
       env: [setting],
       allowedHosts: ["mlflow.example.com", "mlflow.example.com:8443"],

@@ -8,7 +8,7 @@ import { killableOperator } from "./killable-operator.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { type LiveFixture, liveFixture } from "./live-fixture.ts";
 import { logSpans } from "./many-spans.ts";
-import { startPostgresql } from "./postgresql-server.ts";
+import { basicOn, startPostgresql } from "./postgresql-server.ts";
 import { steadyWriter } from "./steady-writer.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 import { trackingContent } from "./tracking-content.ts";
@@ -34,9 +34,8 @@ test("an upgrade with 100,000 spans, killed ten times: data equal, no write lost
   const spec = {
     version: oldestVersion,
     server: { workers: 2 },
-    backendStore: { postgresql: postgresql.database("mlflow") },
+    ...basicOn(postgresql),
     artifactStore: { persistentVolume: { size: "1Gi" } },
-    authentication: { basic: { database: { postgresql: postgresql.database("mlflow_auth") } } },
     upgrade: { backup: { scheduleRef: { name: "nightly" } } },
   };
   await objects.create("MlflowBackupSchedule", {

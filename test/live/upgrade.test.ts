@@ -9,7 +9,7 @@ import type { Job } from "../../src/kube/manifests.ts";
 import { annotation, label } from "../../src/kube/names.ts";
 import { imageReference, oldestVersion, testedVersion } from "./live-cluster.ts";
 import { liveFixture } from "./live-fixture.ts";
-import { startPostgresql } from "./postgresql-server.ts";
+import { basicOn, startPostgresql } from "./postgresql-server.ts";
 import { steadyWriter } from "./steady-writer.ts";
 import { assertKept, logRun } from "./tracked-run.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -23,9 +23,8 @@ test("an upgrade from the oldest version to the newest", { timeout: 1_500_000 },
   const postgresql = await startPostgresql(fixture);
   const spec = {
     version: oldestVersion,
-    backendStore: { postgresql: postgresql.database("mlflow") },
+    ...basicOn(postgresql),
     artifactStore: { persistentVolume: {} },
-    authentication: { basic: { database: { postgresql: postgresql.database("mlflow_auth") } } },
   };
   await fixture.apply({ metadata: { name }, spec });
   await fixture.ready(name);
